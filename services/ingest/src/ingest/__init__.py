@@ -1,0 +1,1 @@
+"""Channels in: signed webhooks, the messenger and adapters become patient messages."""

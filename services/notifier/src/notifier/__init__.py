@@ -1,0 +1,1 @@
+"""Inboxes, notifications and the live stream of each practice."""

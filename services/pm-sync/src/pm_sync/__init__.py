@@ -1,0 +1,1 @@
+"""Appointments, patients and the directory from practice-management systems."""

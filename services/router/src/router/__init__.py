@@ -1,0 +1,1 @@
+"""The only decider: who is told of each patient message, and why."""

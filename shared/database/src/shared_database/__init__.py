@@ -1,0 +1,23 @@
+"""PostgreSQL for every service: pools that log in as the service's role, practice isolation, migrations.
+
+One database, one schema per service, one role per service that reaches nothing but its own schema. Every table with
+practice data has row-level security: a connection sees the practices that it was told to see, and none by default.
+"""
+
+from shared_database.pools import (
+    DatabaseLogin,
+    create_pool,
+    create_session_maker,
+    practice_scope,
+    practice_session,
+    set_practices,
+)
+
+__all__ = [
+    "DatabaseLogin",
+    "create_pool",
+    "create_session_maker",
+    "practice_scope",
+    "practice_session",
+    "set_practices",
+]

@@ -1,0 +1,89 @@
+"""Connections to PostgreSQL that are one service's, and see only the practices they are told to see."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+
+SCOPE = "app.practices"
+"""The setting that row-level security reads: practice ids, separated by commas. Ids never contain a comma."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLogin:
+    """How one service reaches PostgreSQL. The DSN holds a password: it is never printed."""
+
+    dsn: str = field(repr=False)
+    schema: str
+    """The service's own schema; the only one on the search path."""
+
+    @property
+    def role(self) -> str:
+        """The role that every connection takes on, whoever it logs in as: only its own schema, no DDL, no bypass."""
+        return f"switchboard_{self.schema}"
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        """What the connection asks for as it starts."""
+        return {
+            "role": self.role,
+            "search_path": self.schema,
+            "application_name": f"switchboard-{self.schema.replace('_', '-')}",
+            "timezone": "UTC",
+        }
+
+
+async def create_pool(login: DatabaseLogin, *, min_size: int = 1, max_size: int = 10) -> "Pool":
+    """A pool of plain asyncpg connections, for statements over whole batches.
+
+    Raises what asyncpg raises when PostgreSQL cannot be reached or the role does not exist (not migrated yet).
+    """
+    return await asyncpg.create_pool(
+        login.dsn, min_size=min_size, max_size=max_size, server_settings=login.server_settings, command_timeout=30
+    )
+
+
+async def set_practices(connection: "Connection", practice_ids: Iterable[str]) -> None:
+    """Let this connection see these practices from now on, until told otherwise. For a consumer's own connection."""
+    await connection.fetchval("SELECT set_config($1, $2, false)", SCOPE, ",".join(practice_ids))
+
+
+@asynccontextmanager
+async def practice_scope(pool: "Pool", *practice_ids: str) -> AsyncGenerator["Connection"]:
+    """A connection in a transaction that sees exactly these practices; committed at the end, rolled back on an error."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetchval("SELECT set_config($1, $2, true)", SCOPE, ",".join(practice_ids))
+        yield connection  # type: ignore[misc]  # asyncpg types the pool's proxy apart from the connection it stands for
+
+
+def create_session_maker(login: DatabaseLogin, *, pool_size: int = 5) -> "tuple[AsyncEngine, async_sessionmaker[AsyncSession]]":
+    """An engine and a maker of SQLModel sessions, for ordinary queries. Dispose of the engine at the end."""
+    engine = create_async_engine(
+        make_url(login.dsn).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"server_settings": login.server_settings},
+    )
+    return engine, async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def practice_session(
+    sessions: "async_sessionmaker[AsyncSession]", *practice_ids: str
+) -> "AsyncGenerator[AsyncSession]":
+    """A SQLModel session in a transaction that sees exactly these practices; committed at the end."""
+    async with sessions() as session, session.begin():
+        await session.connection()
+        await session.execute(text("SELECT set_config(:scope, :ids, true)"), {"scope": SCOPE, "ids": ",".join(practice_ids)})  # type: ignore[deprecated]
+        yield session

@@ -1,0 +1,70 @@
+"""The small types that every event is made of: ids, instants, labels, the event itself."""
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+from shared_schemas.ids import content_id
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An opaque id: 1 to 64 characters of `[A-Za-z0-9_-]`. Never a phone, a name or a date of birth."""
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with its zone, kept and written in UTC (RFC 3339)."""
+
+Channel = Literal["sms", "web", "voicemail"]
+"""How a patient wrote."""
+
+Identity = Literal["verified", "matched", "ambiguous", "unknown"]
+"""How sure ingest is of who wrote: logged in, one match by address, several, none."""
+
+
+class Value(BaseModel):
+    """A part of an event. Frozen; readers ignore fields they do not know; errors never repeat the input."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Event(Value):
+    """The data of one CloudEvent. The class says its type; the data says its key and its id."""
+
+    ce_type: ClassVar[str]
+    """`switchboard.<EventName>.v<N>`: what the header `ce_type` carries."""
+
+    practice_id: Id
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: events with the same key keep their order."""
+        return self.practice_id
+
+    @property
+    def ce_id(self) -> str:
+        """The id of this event: the same content always has the same id, so a repetition is recognised."""
+        return content_id(self.ce_type, self.model_dump_json())
+
+
+class PatientEvent(Event):
+    """An event about one patient (or one contact not yet known as a patient) of a practice."""
+
+    patient_id: Id
+
+    @property
+    def key(self) -> str:
+        """`<practice_id>/<patient_id>`: everything about one patient is in one partition, in order."""
+        return f"{self.practice_id}/{self.patient_id}"
+
+
+class Attachment(Value):
+    """A file that came with a message. `url` is a path of this installation, never the provider's own."""
+
+    id: Id
+    content_type: str
+    size: int
+    url: str

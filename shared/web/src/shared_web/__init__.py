@@ -1,0 +1,16 @@
+"""HTTP for every service: problem details (RFC 9457), who is calling (JWT), and serving on one event loop."""
+
+from shared_web.principals import Principal, TokenVerifier, administrator_of, member_of, staff_of
+from shared_web.problems import Problem, install_problem_details
+from shared_web.server import serve
+
+__all__ = [
+    "Principal",
+    "Problem",
+    "TokenVerifier",
+    "administrator_of",
+    "install_problem_details",
+    "member_of",
+    "serve",
+    "staff_of",
+]

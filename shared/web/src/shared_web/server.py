@@ -1,0 +1,73 @@
+"""Serves an app with granian inside this process' own event loop: one process, one loop, signals that are ours."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+from fastapi import FastAPI
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+MAX_CONNECTIONS = 20_000
+"""Granian queues connections above its backpressure; a staff stream is a connection that stays (evidence.md)."""
+
+
+class Draining(Protocol):
+    """What an app may put into `app.state.draining`: called when the server is told to stop, to end open streams."""
+
+    def __call__(self) -> None:
+        """End what would otherwise stay open."""
+
+
+async def serve(app: FastAPI, *, host: str, port: int, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """Run the app until `stop` is set, then answer what is under way, run the app's shutdown, and return.
+
+    `ready` is called once connections are accepted. Raises OSError when the port is taken, and whatever the app's own
+    start raises.
+    """
+    await _check_port(host, port)
+    async with app.router.lifespan_context(app):
+        server = Server(
+            app,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            backlog=4096,
+            backpressure=MAX_CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=15_000),
+            websockets=False,
+            log_enabled=False,
+        )
+        serving = asyncio.create_task(server.serve())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await _until_accepting(host, port, serving)
+            ready()
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            draining: Draining | None = getattr(app.state, "draining", None)
+            if draining is not None:
+                draining()
+            server.stop()
+            await serving
+
+
+async def _check_port(host: str, port: int) -> None:
+    """Fail now, in our own words, rather than inside the server's worker."""
+    probe = await asyncio.start_server(lambda _reader, _writer: None, host, port)
+    probe.close()
+    await probe.wait_closed()
+
+
+async def _until_accepting(host: str, port: int, serving: asyncio.Task[None]) -> None:
+    target = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    while not serving.done():
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(target, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.02)
+    serving.result()
