@@ -63,7 +63,7 @@ async def practice_scope(pool: "Pool", *practice_ids: str) -> AsyncGenerator["Co
     """A connection in a transaction that sees exactly these practices; committed at the end, rolled back on an error."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.fetchval("SELECT set_config($1, $2, true)", SCOPE, ",".join(practice_ids))
-        yield connection  # type: ignore[misc]  # asyncpg types the pool's proxy apart from the connection it stands for
+        yield connection
 
 
 def create_session_maker(login: DatabaseLogin, *, pool_size: int = 5) -> "tuple[AsyncEngine, async_sessionmaker[AsyncSession]]":
@@ -85,5 +85,5 @@ async def practice_session(
     """A SQLModel session in a transaction that sees exactly these practices; committed at the end."""
     async with sessions() as session, session.begin():
         await session.connection()
-        await session.execute(text("SELECT set_config(:scope, :ids, true)"), {"scope": SCOPE, "ids": ",".join(practice_ids)})  # type: ignore[deprecated]
+        await session.execute(text("SELECT set_config(:scope, :ids, true)"), {"scope": SCOPE, "ids": ",".join(practice_ids)})
         yield session

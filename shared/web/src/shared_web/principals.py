@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import httpx
 from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, KeySetSerialization
+from pydantic import BaseModel, ValidationError
 
 from shared_web.problems import Problem
 
@@ -45,6 +46,15 @@ class Principal:
     def is_staff_of(self, practice_id: str) -> bool:
         """Belongs to this practice."""
         return self.role != "operator" and self.practice_id == practice_id
+
+
+class _Claims(BaseModel):
+    """What we read from a verified token."""
+
+    sub: str | None = None
+    staff_id: str | None = None
+    practice_id: str | None = None
+    role: Role
 
 
 class TokenVerifier:
@@ -78,7 +88,7 @@ class TokenVerifier:
         if self._keys is None or time.monotonic() - self._fetched_at > KEYS_LIVE_SECONDS:
             try:
                 self._keys = KeySet.import_key_set(await self._fetch())
-            except (httpx.HTTPError, OSError, ValueError) as error:
+            except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
                 if self._keys is None:
                     raise Problem(
                         HTTPStatus.SERVICE_UNAVAILABLE, "The identity provider's keys cannot be read"
@@ -86,21 +96,25 @@ class TokenVerifier:
             self._fetched_at = time.monotonic()
         return self._keys
 
-    async def _fetch(self) -> jwt.Claims:
+    async def _fetch(self) -> KeySetSerialization:
         if self._jwks.startswith(("https://", "http://")):
             async with httpx.AsyncClient(timeout=5) as client:
-                return (await client.get(self._jwks)).raise_for_status().json()
-        return json.loads(Path(self._jwks).read_text(encoding="utf-8"))  # noqa: ASYNC240 - a small local file
+                text = (await client.get(self._jwks)).raise_for_status().text
+        else:
+            text = Path(self._jwks).read_text(encoding="utf-8")  # noqa: ASYNC240 - a small local file
+        key_set: KeySetSerialization = json.loads(text)
+        return key_set
 
 
-def _principal(claims: jwt.Claims) -> Principal:
-    role, practice_id = claims.get("role"), claims.get("practice_id")
-    staff_id = claims.get("staff_id") or claims.get("sub")
-    if role not in get_args(Role) or not isinstance(staff_id, str):
+def _principal(verified: jwt.Claims) -> Principal:
+    try:
+        claims = _Claims.model_validate(verified)
+    except ValidationError:
+        raise _unauthenticated() from None
+    staff_id = claims.staff_id or claims.sub
+    if staff_id is None or (claims.role == "operator") != (claims.practice_id is None):
         raise _unauthenticated()
-    if (role == "operator") != (practice_id is None):
-        raise _unauthenticated()
-    return Principal(role=role, practice_id=practice_id, staff_id=staff_id)
+    return Principal(role=claims.role, practice_id=claims.practice_id, staff_id=staff_id)
 
 
 def _unauthenticated() -> Problem:

@@ -51,7 +51,7 @@ async def serve(app: FastAPI, *, host: str, port: int, stop: asyncio.Event, read
             draining: Draining | None = getattr(app.state, "draining", None)
             if draining is not None:
                 draining()
-            server.stop()
+            server.stop()  # type: ignore[no-untyped-call]  # granian leaves this one method untyped
             await serving
 
 
