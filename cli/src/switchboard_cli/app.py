@@ -1,0 +1,475 @@
+"""The `switchboard` command."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from switchboard_cli.failures import Failed
+
+if TYPE_CHECKING:
+    from switchboard_cli.demo.run import DemoPractice
+
+Result = TypeVar("Result")
+
+app = typer.Typer(
+    help="Routes patient messages to the right staff of a medical practice.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+topics_app = typer.Typer(help="Make or compare the Kafka topics.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+practice_app = typer.Typer(help="A practice's routing settings as a YAML file.", no_args_is_help=True)
+app.add_typer(practice_app, name="practice")
+dlq_app = typer.Typer(help="See dead letters and put them back.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+INTERRUPTED = 130
+DEFAULT_PORT = 8080
+DEFAULT_DATA = Path(".switchboard")
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+
+PortOption = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")]
+BrokerOption = Annotated[
+    str, typer.Option(envvar="SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", help="Kafka's bootstrap servers.")
+]
+DsnOption = Annotated[
+    str, typer.Option(envvar="SWITCHBOARD_POSTGRES_DSN", help="The DSN of the database's owner.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+UrlOption = Annotated[str, typer.Option(envvar="SWITCHBOARD_URL", help="Where the system answers.")]
+TokenOption = Annotated[
+    str, typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="An administrator's token.", show_default=False)
+]
+PartitionsOption = Annotated[int, typer.Option(help="Partitions of each topic.")]
+
+
+def main() -> None:
+    """Run the command line: one line for each expected failure, exit code 1; 130 after Ctrl-C."""
+    try:
+        app()
+    except Failed as error:
+        _err.print(f"switchboard: {error}", style="red", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Play the scenario, check every routing, stop.")] = False,
+    port: PortOption = DEFAULT_PORT,
+    data: Annotated[Path | None, typer.Option(help="Keep the data here instead of a temporary directory.")] = None,
+) -> None:
+    """Run the whole system on this machine and watch real messages being routed.
+
+    Starts a Kafka and a PostgreSQL of its own, seeds a made-up practice, and plays a morning's messages through the
+    real webhooks.
+
+    Examples:
+
+      switchboard demo
+
+      switchboard demo --once --port 0
+    """
+    if data is not None:
+        _run(_demo(data, port, once=once))
+    with tempfile.TemporaryDirectory(prefix="switchboard-demo-", ignore_cleanup_errors=True) as directory:
+        _run(_demo(Path(directory), port, once=once))
+
+
+@app.command()
+def up(
+    *,
+    port: PortOption = DEFAULT_PORT,
+    data: Annotated[Path, typer.Option(help="Where the data is kept.")] = DEFAULT_DATA,
+    seed_demo: Annotated[bool, typer.Option("--seed-demo", help="Seed the demo's practice.")] = False,
+) -> None:
+    """Run the whole system on this machine and keep its data.
+
+    Examples:
+
+      switchboard up --data ./my-data
+
+      switchboard up --seed-demo --port 0
+    """
+    _run(_up(data, port, seed_demo=seed_demo))
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="ingest, router, notifier, pm-sync or all")],
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    ready_file: Annotated[Path | None, typer.Option(help="Touch this file once connections are accepted.")] = None,
+) -> None:
+    """Run one service, as the containers do, or all four behind one port.
+
+    Settings are environment variables: SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS, SWITCHBOARD_POSTGRES_DSN and so on.
+
+    Example:
+
+      switchboard serve router --port 8001
+    """
+    from switchboard_cli.serving import run_service  # noqa: PLC0415 - the services take a second to import
+
+    run_service(service, host=host, port=port, ready_file=ready_file)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run the project's tests; what follows goes to pytest.
+
+    Examples:
+
+      switchboard test
+
+      switchboard test tests/unit -k stickiness
+    """
+    root = Path(__file__).resolve().parents[3]
+    if not (root / "tests").is_dir():
+        message = "the tests are in the project's checkout: run ./switchboard test there"
+        raise Failed(message)
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *context.args])  # noqa: S606 - our own interpreter
+
+
+@app.command()
+def migrate(
+    dsn: DsnOption,
+    *,
+    service: Annotated[str | None, typer.Option(help="Only this service's schema.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the database to the newest revision. Safe to run twice, and at once.
+
+    Example:
+
+      switchboard migrate --dsn postgresql://owner@localhost/switchboard
+    """
+    from shared_database.migrations import migrate as apply  # noqa: PLC0415 - start-up time
+
+    from switchboard_cli.origin import SCHEMAS  # noqa: PLC0415 - the services take a second to import
+
+    wanted = [schema for schema in SCHEMAS if service is None or schema.schema == service.replace("-", "_")]
+    if not wanted:
+        message = f"there is no service {service}"
+        raise Failed(message)
+    revisions = _reachable(lambda: apply(dsn, wanted), "PostgreSQL")
+    _print(revisions, as_json=as_json, lines=[f"{schema}: {revision}" for schema, revision in revisions.items()])
+
+
+@topics_app.command("apply")
+def topics_apply(
+    bootstrap_servers: BrokerOption,
+    *,
+    partitions: PartitionsOption = 8,
+    replication: Annotated[int, typer.Option(help="Replicas of each partition.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the topics that are missing; changes nothing that exists.
+
+    Example:
+
+      switchboard topics apply --bootstrap-servers localhost:9092 --partitions 24 --replication 3
+    """
+    from switchboard_cli.topics import apply_topics  # noqa: PLC0415 - start-up time
+
+    made = _reachable(
+        lambda: asyncio.run(apply_topics(bootstrap_servers, partitions=partitions, replication=replication)), "Kafka"
+    )
+    _print(made, as_json=as_json, lines=[f"made {name}" for name in made] or ["all topics are there"])
+
+
+@topics_app.command("check")
+def topics_check(
+    bootstrap_servers: BrokerOption, *, partitions: PartitionsOption = 8, as_json: JsonOption = False
+) -> None:
+    """Compare the topics with the catalogue; exit code 1 when they differ.
+
+    Example:
+
+      switchboard topics check --bootstrap-servers localhost:9092 --json
+    """
+    from switchboard_cli.topics import check_topics  # noqa: PLC0415 - start-up time
+
+    differences = _reachable(lambda: asyncio.run(check_topics(bootstrap_servers, partitions=partitions)), "Kafka")
+    lines = [f"{difference.topic} {difference.problem}" for difference in differences]
+    rows = [{"topic": difference.topic, "problem": difference.problem} for difference in differences]
+    _print(rows, as_json=as_json, lines=lines or ["all topics are as the catalogue wants them"])
+    raise typer.Exit(1 if differences else 0)
+
+
+@practice_app.command("export")
+def practice_export(
+    practice_id: Annotated[str, typer.Argument(metavar="ID", help="The practice's id.")],
+    url: UrlOption = DEFAULT_URL,
+    access_token: TokenOption = "",
+    *,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """Write a practice's routing settings as YAML. Importing the file again changes nothing.
+
+    Example:
+
+      switchboard practice export maple-street --output maple-street.yaml
+    """
+    from switchboard_cli.practice_api import PracticeApi  # noqa: PLC0415 - start-up time
+    from switchboard_cli.practice_files import as_yaml  # noqa: PLC0415 - start-up time
+
+    settings, etag = PracticeApi(url, access_token).settings(practice_id)
+    if etag is None:
+        message = f"there is no practice {practice_id} for this token"
+        raise Failed(message)
+    if output is None:
+        sys.stdout.write(as_yaml(settings))
+    else:
+        output.write_text(as_yaml(settings), encoding="utf-8")
+
+
+@practice_app.command("import")
+def practice_import(
+    file: Annotated[Path, typer.Argument(help="A YAML file, as practice export writes it.")],
+    url: UrlOption = DEFAULT_URL,
+    access_token: TokenOption = "",
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and change nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a practice's routing settings what the file says. Unknown keys are refused with their line and column.
+
+    Examples:
+
+      switchboard practice import maple-street.yaml --dry-run
+
+      switchboard practice import maple-street.yaml
+    """
+    from switchboard_cli.practice_api import PracticeApi  # noqa: PLC0415 - start-up time
+    from switchboard_cli.practice_files import difference, read_settings  # noqa: PLC0415 - start-up time
+
+    wanted, api = read_settings(file), PracticeApi(url, access_token)
+    current, etag = api.settings(wanted.practice_id)
+    changes = difference(current, wanted)
+    if dry_run or not changes:
+        saved = None
+    else:
+        saved = api.save(wanted.model_copy(update={"version": current.version}), etag)
+    content = {"practice_id": wanted.practice_id, "difference": changes, "saved_version": saved}
+    lines = changes or ["nothing to change"]
+    _print(content, as_json=as_json, lines=lines if saved is None else [*lines, f"saved as version {saved}"])
+
+
+@dlq_app.command("list")
+def dlq_list(
+    bootstrap_servers: BrokerOption,
+    *,
+    topic: Annotated[str | None, typer.Option(help="Only the dead letters of this topic.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what could not be processed: where it is, where it came from, and why.
+
+    Example:
+
+      switchboard dlq list --bootstrap-servers localhost:9092 --topic patient-messages
+    """
+    from switchboard_cli.dead_letters import list_dead_letters  # noqa: PLC0415 - start-up time
+
+    letters = _reachable(lambda: asyncio.run(list_dead_letters(bootstrap_servers, topic)), "Kafka")
+    lines = [f"{letter.position}  from {letter.original_position}  {letter.error}: {letter.reason}" for letter in letters]
+    _print([letter.as_row() for letter in letters], as_json=as_json, lines=lines or ["no dead letters"])
+
+
+@dlq_app.command("show")
+def dlq_show(
+    position: Annotated[str, typer.Argument(help="As dlq list prints it.")],
+    bootstrap_servers: BrokerOption,
+    *,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Print the record itself: it may hold patient data.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one dead letter with its error. The record itself is shown only with --reveal.
+
+    Example:
+
+      switchboard dlq show patient-messages-dlq:0:12 --bootstrap-servers localhost:9092
+    """
+    from switchboard_cli.dead_letters import dead_letter_at  # noqa: PLC0415 - start-up time
+
+    letter = _reachable(lambda: asyncio.run(dead_letter_at(bootstrap_servers, position)), "Kafka")
+    row = letter.as_row()
+    if reveal:
+        row["value"] = (letter.value or b"").decode(errors="backslashreplace")
+    _print(row, as_json=as_json, lines=[f"{name}: {value}" for name, value in row.items()])
+
+
+@dlq_app.command("replay")
+def dlq_replay(
+    bootstrap_servers: BrokerOption,
+    position: Annotated[str | None, typer.Argument(help="As dlq list prints it.")] = None,
+    *,
+    topic: Annotated[str | None, typer.Option(help="Replay all dead letters of this topic.")] = None,
+) -> None:
+    """Put a dead letter, or all of a topic, back to where it came from. Safe to repeat.
+
+    Examples:
+
+      switchboard dlq replay patient-messages-dlq:0:12 --bootstrap-servers localhost:9092
+
+      switchboard dlq replay --topic patient-messages --bootstrap-servers localhost:9092
+    """
+    from switchboard_cli.dead_letters import dead_letter_at, list_dead_letters, replay  # noqa: PLC0415 - start-up time
+
+    if (position is None) == (topic is None):
+        message = "say which: a position as dlq list prints it, or --topic for all of a topic"
+        raise Failed(message)
+
+    async def put_back() -> int:
+        if position is not None:
+            return await replay(bootstrap_servers, [await dead_letter_at(bootstrap_servers, position)])
+        return await replay(bootstrap_servers, await list_dead_letters(bootstrap_servers, topic))
+
+    _out.print(f"{_reachable(lambda: asyncio.run(put_back()), 'Kafka')} put back")
+
+
+@app.command()
+def token(
+    *,
+    practice: Annotated[str, typer.Option(help="The practice's id.")],
+    staff: Annotated[str, typer.Option(help="The person's id.")],
+    role: Annotated[str, typer.Option(help="member or administrator")] = "member",
+    data: Annotated[Path, typer.Option(help="The data directory of the embedded stack.")] = DEFAULT_DATA,
+) -> None:
+    """Print a development token. Only the embedded stack accepts it.
+
+    Example:
+
+      switchboard token --practice maple-street --staff fay-front --role member
+    """
+    from switchboard_cli.development_issuer import DevelopmentIssuer  # noqa: PLC0415 - start-up time
+
+    if role not in {"member", "administrator"}:
+        message = f"there is no role {role}: choose member or administrator"
+        raise Failed(message)
+    try:
+        _out.print(DevelopmentIssuer(data / "issuer").token(role=role, practice_id=practice, staff_id=staff))
+    except FileNotFoundError:
+        message = f"{data} is not the data directory of an embedded stack: start one with switchboard up --data {data}"
+        raise Failed(message) from None
+
+
+@app.command()
+def version(*, as_json: JsonOption = False) -> None:
+    """Print the version and the schema revisions of this code."""
+    from shared_database.migrations import newest_revision  # noqa: PLC0415 - start-up time
+
+    from switchboard_cli.origin import SCHEMAS  # noqa: PLC0415 - the services take a second to import
+
+    revisions = {schema.schema: newest_revision(schema) for schema in SCHEMAS}
+    content = {"version": distribution_version("switchboard-cli"), "revisions": revisions}
+    lines = [f"switchboard {content['version']}", *(f"{schema}: {revision}" for schema, revision in revisions.items())]
+    _print(content, as_json=as_json, lines=lines)
+
+
+async def _demo(directory: Path, port: int, *, once: bool) -> int:
+    from switchboard_cli.demo.run import play, show_addresses  # noqa: PLC0415 - the services take a second to import
+
+    async with _demo_practice(directory, port) as practice:
+        _out.print(f"ready {practice.installation.base_url}")
+        played = await play(practice, _out)
+        failed = any(one.problems for one in played)
+        if not once:
+            show_addresses(practice, _out)
+            _out.print("Ctrl-C stops everything.")
+            await asyncio.Event().wait()
+    return 1 if failed else 0
+
+
+async def _up(directory: Path, port: int, *, seed_demo: bool) -> int:
+    if seed_demo:
+        async with _demo_practice(directory, port) as practice:
+            _out.print(f"ready {practice.installation.base_url}")
+            await asyncio.Event().wait()
+    else:
+        from switchboard_cli.installation import running  # noqa: PLC0415 - the services take a second to import
+
+        async with running(directory, port, progress=_say_step) as installation:
+            _out.print(f"ready {installation.base_url}")
+            await asyncio.Event().wait()
+    return 0
+
+
+@asynccontextmanager
+async def _demo_practice(directory: Path, port: int) -> "AsyncGenerator[DemoPractice]":
+    from switchboard_cli.demo.run import seeded_practice, stand_in_provider  # noqa: PLC0415 - as above
+    from switchboard_cli.installation import running  # noqa: PLC0415 - as above
+
+    async with stand_in_provider() as provider_url:
+        settings = {"SWITCHBOARD_INGEST_TWILIO_API_URL": provider_url}
+        async with running(directory, port, progress=_say_step, settings=settings) as installation:
+            _say_step("practice", "seeding Maple Street Family Medicine through the public APIs")
+            async with seeded_practice(installation, provider_url) as practice:
+                yield practice
+
+
+def _say_step(step: str, detail: str) -> None:
+    _err.print(f"  {step}: {detail}", style="dim", markup=False)
+
+
+def _print(content: object, *, as_json: bool, lines: list[str]) -> None:
+    if as_json:
+        _out.print_json(json.dumps(content))
+    else:
+        for line in lines:
+            _out.print(line, markup=False)
+
+
+def _reachable(work: Callable[[], Result], what: str) -> Result:
+    """Do the work; say in one line when the other side cannot be reached."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - start-up time
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - start-up time
+
+    try:
+        return work()
+    except (KafkaError, OperationalError, OSError) as error:
+        message = f"{what} cannot be reached or refuses: {type(error).__name__}. Check its address and that it runs"
+        raise Failed(message) from error
+
+
+def _run(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run to the end; Ctrl-C and SIGTERM cancel the work, which then stops what it started, and exit with 130 or 143."""
+    received: list[int] = []
+
+    async def until_signalled() -> int:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            received.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop, number)
+        return await task
+
+    try:
+        code = asyncio.run(until_signalled())
+    except asyncio.CancelledError:
+        code = 128 + received[0]
+    raise typer.Exit(code)

@@ -1,0 +1,197 @@
+"""Sets up the demo's practice through the public APIs, as an operator would, and says how to drive it from outside."""
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared_schemas.ids import content_id
+from switchboard_cli.demo import practice
+from switchboard_cli.demo.stand_in_provider import OUTBOX_PATH
+from switchboard_cli.development_issuer import DevelopmentIssuer
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What the seed made: secrets of the channels, and a token for each staff member."""
+
+    auth_token: str
+    adapter_token: str
+    telnyx_key: Ed25519PrivateKey
+    tokens: dict[str, str]
+    other_token: str
+    patients: list[practice.Patient]
+
+
+def plan(issuer: DevelopmentIssuer) -> Seeded:
+    """Secrets and tokens, made on this machine; the seed's ids are the same every time, its secrets are not."""
+    return Seeded(
+        auth_token=secrets.token_hex(16),
+        adapter_token=secrets.token_urlsafe(24),
+        telnyx_key=Ed25519PrivateKey.generate(),
+        tokens={
+            person.staff_id: issuer.token(role=person.role, practice_id=practice.PRACTICE_ID, staff_id=person.staff_id)
+            for person in practice.STAFF
+        },
+        other_token=issuer.token(
+            role=practice.OTHER_STAFF.role,
+            practice_id=practice.OTHER_PRACTICE_ID,
+            staff_id=practice.OTHER_STAFF.staff_id,
+        ),
+        patients=practice.patients(datetime.now(UTC)),
+    )
+
+
+async def seed(http: httpx.AsyncClient, operator_token: str, seeded: Seeded) -> None:
+    """Make both practices. Safe to repeat: a second run changes what changed and nothing else."""
+    operator = Operator(http, operator_token)
+    profile = {"slug": practice.PRACTICE_ID, "name": practice.PRACTICE_NAME, "country": "US"}
+    await operator.put(f"{practice.PRACTICE_ID}/profile", profile)
+    for channel_id, channel in _channels(seeded).items():
+        await operator.put(f"{practice.PRACTICE_ID}/channels/{channel_id}", channel)
+    await operator.put_settings(practice.PRACTICE_ID, practice.routing_settings())
+    other = {"slug": practice.OTHER_PRACTICE_ID, "name": practice.OTHER_PRACTICE_NAME, "country": "US"}
+    await operator.put(f"{practice.OTHER_PRACTICE_ID}/profile", other)
+    await operator.put_settings(practice.OTHER_PRACTICE_ID, practice.other_routing_settings())
+    connection = {"kind": "csv", "time_zone": "America/New_York"}
+    await operator.put(f"{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}", connection)
+    await operator.upload(practice.appointments_csv(seeded.patients))
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A client of the APIs with an operator's token."""
+
+    http: httpx.AsyncClient
+    token: str
+
+    async def put(self, path: str, body: dict[str, Any], **headers: str) -> None:
+        """Raises httpx.HTTPStatusError when the answer is no success."""
+        sent = await self.http.put(f"/v1/practices/{path}", json=body, headers=self._headers | headers)
+        sent.raise_for_status()
+
+    async def put_settings(self, practice_id: str, settings: dict[str, Any]) -> None:
+        """Save routing settings over whatever version is there."""
+        path = f"{practice_id}/routing-settings"
+        current = await self.http.get(f"/v1/practices/{path}", headers=self._headers)
+        if_match = {"If-Match": current.headers["etag"]} if "etag" in current.headers else {}
+        await self.put(path, settings, **if_match)
+
+    async def upload(self, csv_text: str) -> None:
+        """Hand an export of the PM system to pm-sync."""
+        path = f"/v1/practices/{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}/csv"
+        headers = self._headers | {"Content-Type": "text/csv; charset=utf-8"}
+        (await self.http.post(path, content=csv_text.encode(), headers=headers)).raise_for_status()
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def _channels(seeded: Seeded) -> dict[str, dict[str, Any]]:
+    twilio = {"account_sid": practice.ACCOUNT_SID, "auth_token": seeded.auth_token}
+    return {
+        practice.SMS_CHANNEL: {"kind": "twilio-sms", "number": practice.SMS_NUMBER, **twilio},
+        practice.VOICE_CHANNEL: {"kind": "twilio-voice", "number": practice.VOICE_NUMBER, **twilio},
+        practice.TELNYX_CHANNEL: {
+            "kind": "telnyx-sms",
+            "number": practice.TELNYX_NUMBER,
+            "public_key": base64.b64encode(seeded.telnyx_key.public_key().public_bytes_raw()).decode(),
+        },
+        practice.ADAPTER_CHANNEL: {"kind": "adapter", "token": seeded.adapter_token},
+    }
+
+
+def write_demo_file(path: Path, seeded: Seeded, surroundings: dict[str, str]) -> None:
+    """Write `demo.json`: all that a program needs to drive the running system from outside.
+
+    `surroundings` has base_url, kafka_bootstrap_servers, postgres_dsn and provider_url. The file holds secrets of this
+    demo: only its owner may read it.
+    """
+    base_url = surroundings["base_url"]
+    twilio = {"auth_token": seeded.auth_token, "public_url": base_url}
+    content = {
+        "base_url": base_url,
+        "kafka_bootstrap_servers": surroundings["kafka_bootstrap_servers"],
+        "postgres_dsn": surroundings["postgres_dsn"],
+        "practice_id": practice.PRACTICE_ID,
+        "practice_slug": practice.PRACTICE_ID,
+        "channels": {
+            "twilio_sms": {"id": practice.SMS_CHANNEL, "number": practice.SMS_NUMBER, **twilio},
+            "twilio_voice": {
+                "id": practice.VOICE_CHANNEL,
+                "number": practice.VOICE_NUMBER,
+                "extensions": practice.EXTENSIONS,
+                **twilio,
+            },
+            "telnyx_sms": {
+                "id": practice.TELNYX_CHANNEL,
+                "number": practice.TELNYX_NUMBER,
+                "public_key": base64.b64encode(seeded.telnyx_key.public_key().public_bytes_raw()).decode(),
+                "private_key": base64.b64encode(seeded.telnyx_key.private_bytes_raw()).decode(),
+                "public_url": base_url,
+            },
+        },
+        "adapter": {"id": practice.ADAPTER_CHANNEL, "token": seeded.adapter_token},
+        "staff": [
+            {
+                "staff_id": person.staff_id,
+                "name": person.name,
+                "role": person.role,
+                "token": seeded.tokens[person.staff_id],
+                "subscriptions": person.as_member()["subscriptions"],
+            }
+            for person in practice.STAFF
+        ],
+        "reasons": [{"id": reason_id, "label": label["en"]} for reason_id, label in practice.REASONS.items()],
+        "locations": [{"id": location_id, "name": name} for location_id, name in practice.LOCATIONS.items()],
+        "patients": [_patient(patient) for patient in seeded.patients],
+        "pm": {
+            "kind": "csv",
+            "base_url": f"{base_url}/v1/practices/{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}/csv",
+        },
+        "provider": {"outbox_url": surroundings["provider_url"] + OUTBOX_PATH},
+        "other_practice": {
+            "practice_id": practice.OTHER_PRACTICE_ID,
+            "staff": [
+                {
+                    "staff_id": practice.OTHER_STAFF.staff_id,
+                    "name": practice.OTHER_STAFF.name,
+                    "role": practice.OTHER_STAFF.role,
+                    "token": seeded.other_token,
+                }
+            ],
+        },
+    }
+    temporary = path.with_suffix(".writing")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _patient(patient: practice.Patient) -> dict[str, Any]:
+    """`next_appointment` is null where there is none to come."""
+    appointment = None
+    if patient.location_id is not None:
+        appointment = {
+            "location_id": patient.location_id,
+            "provider_id": practice.provider_at(patient.location_id),
+            "start": patient.next_start.isoformat(),
+        }
+    return {
+        "patient_id": patient.patient_id,
+        "phone": patient.phone,
+        "date_of_birth": patient.birth_date.isoformat(),
+        "next_appointment": appointment,
+    }
+
+
+def provider_message_id(kind: str, run: str, index: int) -> str:
+    """An id of the provider's form (two letters and 32 hexadecimal digits) that is new in each run."""
+    return kind + content_id(kind, run, str(index)).replace("-", "")

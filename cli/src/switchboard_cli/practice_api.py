@@ -1,0 +1,62 @@
+"""A client of the router's settings API, for the command line."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import httpx
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+
+from switchboard_cli.failures import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeApi:
+    """Where the installation is, and who asks. The token is an operator's or an administrator's."""
+
+    url: str
+    token: str
+
+    def settings(self, practice_id: str) -> tuple[RoutingSettingsPublishedV1, str | None]:
+        """The settings of a practice and their ETag; the defaults and None for a practice that has none yet.
+
+        Raises `Failed` when the installation cannot be reached or refuses.
+        """
+        answer = self._request("GET", practice_id)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return RoutingSettingsPublishedV1(practice_id=practice_id), None
+        self._check(answer)
+        return RoutingSettingsPublishedV1.model_validate_json(answer.content), answer.headers.get("etag")
+
+    def save(self, settings: RoutingSettingsPublishedV1, etag: str | None) -> int:
+        """Save over the version that `etag` names, and return the new version. Raises `Failed`."""
+        condition = {"If-Match": etag} if etag else {"If-None-Match": "*"}
+        answer = self._request("PUT", settings.practice_id, settings.model_dump_json(), condition)
+        if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+            message = "somebody else saved these settings meanwhile: look at the difference again with --dry-run"
+            raise Failed(message)
+        self._check(answer)
+        return RoutingSettingsPublishedV1.model_validate_json(answer.content).version
+
+    def _request(
+        self, method: str, practice_id: str, body: str | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        own = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        try:
+            return httpx.request(
+                method,
+                f"{self.url.rstrip('/')}/v1/practices/{practice_id}/routing-settings",
+                content=body,
+                headers=own | (headers or {}),
+                timeout=30,
+            )
+        except httpx.HTTPError as error:
+            message = f"{self.url} cannot be reached: check --url, and that the system runs"
+            raise Failed(message) from error
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        lines = [f"{self.url} answers {answer.status_code}: {problem.get('title', answer.reason_phrase)}"]
+        lines += [f"  {error.get('pointer', '')}: {error.get('detail', '')}" for error in problem.get("errors", [])]
+        raise Failed("\n".join(lines))

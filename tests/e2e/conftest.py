@@ -1,0 +1,87 @@
+"""A running system with the demo's practice, driven from outside by what `demo.json` says, as a stranger would."""
+
+import json
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from httpx_sse import EventSource, aconnect_sse
+from twilio.request_validator import RequestValidator
+
+STOP_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What `demo.json` says, and how to use it."""
+
+    told: dict[str, Any]
+    """The content of `demo.json`."""
+
+    @property
+    def base_url(self) -> str:
+        return str(self.told["base_url"])
+
+    def token(self, staff_id: str) -> str:
+        return next(str(person["token"]) for person in self.told["staff"] if person["staff_id"] == staff_id)
+
+    def patient(self, patient_id: str) -> dict[str, Any]:
+        return next(patient for patient in self.told["patients"] if patient["patient_id"] == patient_id)
+
+    def client(self, token: str | None = None) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=20)
+
+    async def text(
+        self, phone: str, *, sid: str | None = None, signed_with: str | None = None, times: int = 1
+    ) -> list[httpx.Response]:
+        """Send an SMS webhook, signed by the provider's own SDK."""
+        channel = self.told["channels"]["twilio_sms"]
+        form = {
+            "MessageSid": sid or "SM" + uuid.uuid4().hex,
+            "AccountSid": "AC" + "0" * 32,
+            "From": phone,
+            "To": channel["number"],
+            "Body": "A made-up question of a test",
+            "NumMedia": "0",
+        }
+        path = f"/hooks/twilio/sms/{channel['id']}"
+        validator = RequestValidator(signed_with or channel["auth_token"])
+        signature = validator.compute_signature(channel["public_url"] + path, form)
+        async with self.client() as http:
+            return [await http.post(path, data=form, headers={"X-Twilio-Signature": signature}) for _ in range(times)]
+
+    @asynccontextmanager
+    async def stream(self, token: str, *, after: str | None = None) -> AsyncGenerator[EventSource]:
+        """A staff stream, from now on or from a cursor."""
+        headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": after} if after else {})
+        async with (
+            httpx.AsyncClient(base_url=self.base_url, timeout=httpx.Timeout(10, read=30)) as http,
+            aconnect_sse(http, "GET", "/v1/stream", headers=headers) as events,
+        ):
+            events.response.raise_for_status()
+            yield events
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
+    """`switchboard up --seed-demo`, ready; stopped at the end of the session."""
+    directory = tmp_path_factory.mktemp("system")
+    command = [sys.executable, "-m", "switchboard_cli", "up", "--seed-demo", "--port", "0", "--data", str(directory)]
+    with (directory / "output.txt").open("w") as output:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True)  # noqa: S603 - our own
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("ready http://"), (directory / "output.txt").read_text()
+        yield System(json.loads((directory / "demo.json").read_text()))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=STOP_SECONDS)

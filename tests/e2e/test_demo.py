@@ -1,0 +1,53 @@
+"""The demo, as a newcomer runs it: the whole system on this machine, through its front doors."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+SWITCHBOARD = (sys.executable, "-m", "switchboard_cli")
+
+
+def test_the_demo_routes_every_message_as_the_rules_want_and_stops() -> None:
+    finished = subprocess.run(  # noqa: S603 - our own command
+        [*SWITCHBOARD, "demo", "--once", "--port", "0"], capture_output=True, text=True, timeout=240, check=False
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "120 of 120 messages were routed as expected" in finished.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_while_it_starts_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
+    demo = subprocess.Popen(  # noqa: S603 - our own command
+        [*SWITCHBOARD, "demo", "--port", "0", "--data", str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert demo.stderr is not None
+    for line in demo.stderr:
+        if "migrations" in line:
+            break
+    children = psutil.Process(demo.pid).children(recursive=True)
+    os.kill(demo.pid, number)
+
+    assert demo.wait(timeout=60) == 128 + number
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert children
+    assert not alive
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        finished = subprocess.run(  # noqa: S603 - our own command
+            [*SWITCHBOARD, "demo", "--port", str(port), "--data", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert finished.returncode == 1
+    assert finished.stderr.strip() == f"switchboard: port {port} is in use: choose another with --port, or --port 0 for any"
