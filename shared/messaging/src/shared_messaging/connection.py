@@ -1,0 +1,62 @@
+"""How to reach Kafka, and the check that all topics are there."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from shared_messaging.failures import MissingTopics
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Bootstrap servers (`host:port,host:port`), our name, and aiokafka's security options, which are never printed."""
+
+    bootstrap_servers: str
+    client_id: str
+    security: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What every client of aiokafka is given."""
+        return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id, **self.security}
+
+
+async def partition_counts(
+    kafka: KafkaConnection, topics: Collection[str], *, patience: timedelta = timedelta(seconds=30)
+) -> dict[str, int]:
+    """How many partitions each of these topics has.
+
+    Waits for a broker that is not up yet, and for topics that are being created, as long as `patience`. Raises
+    `MissingTopics` with their names, or aiokafka's error when there is no broker. To be asked before consuming: a
+    consumer of a topic that does not exist spins and says so thousands of times.
+    """
+    deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+    while True:
+        is_last = asyncio.get_running_loop().time() > deadline
+        try:
+            found = await _describe(kafka, topics)
+        except (KafkaError, OSError):
+            if is_last:
+                raise
+        else:
+            missing = sorted(set(topics) - set(found))
+            if not missing:
+                return found
+            if is_last:
+                message = f"topics are missing: {', '.join(missing)} (create them with `switchboard topics apply`)"
+                raise MissingTopics(message)
+        await asyncio.sleep(0.5)
+
+
+async def _describe(kafka: KafkaConnection, topics: Collection[str]) -> dict[str, int]:
+    admin = AIOKafkaAdminClient(**kafka.options)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(list(topics))
+    finally:
+        await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0}
