@@ -91,6 +91,8 @@ def demo(
     if data is not None:
         _run(_demo(data, port, once=once))
     with tempfile.TemporaryDirectory(prefix="switchboard-demo-", ignore_cleanup_errors=True) as directory:
+        # PostgreSQL refuses to run as root and runs as somebody else then, who must be able to pass.
+        Path(directory).chmod(0o711)
         _run(_demo(Path(directory), port, once=once))
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from shared_database.migrations import migrate
 
 from switchboard_cli.development_issuer import DevelopmentIssuer
-from switchboard_cli.embedded.process import ChildProcess
-from switchboard_cli.embedded.stack import EmbeddedStack
+from switchboard_cli.embedded.process import child_process
+from switchboard_cli.embedded.stack import embedded_stack
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
 from switchboard_cli.serving import ALL
@@ -67,7 +67,7 @@ async def running(
     chosen_port = usable_port(port)
     base_url = f"http://127.0.0.1:{chosen_port}"
     issuer = DevelopmentIssuer(directory / "issuer")
-    async with EmbeddedStack(directory, progress=progress) as stack:
+    async with embedded_stack(directory, progress=progress) as stack:
         issuer.prepare()
         progress("database", "applying migrations")
         topics = apply_topics(stack.kafka_bootstrap_servers, partitions=DEFAULT_PARTITIONS, replication=1)
@@ -82,5 +82,58 @@ async def running(
             **(settings or {}),
         }
         progress("services", "starting ingest, router, notifier and pm-sync")
-        async with _services(directory, chosen_port, environment):
+        async with _services(directory, chosen_port, environment, progress):
             yield Installation(directory, base_url, stack.kafka_bootstrap_servers, stack.postgres_dsn, issuer)
+
+
+@asynccontextmanager
+async def _services(
+    directory: Path, port: int, environment: Mapping[str, str], progress: Progress
+) -> AsyncGenerator[None]:
+    """The four services in a process of their own, started again when it ends by itself.
+
+    Raises `Failed` when it does not become ready the first time.
+    """
+    ready = asyncio.Event()
+    running_services = asyncio.create_task(_keep_running(directory, port, environment, progress, ready))
+    becoming_ready = asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait({running_services, becoming_ready}, return_when=asyncio.FIRST_COMPLETED, timeout=START_SECONDS)
+        if not ready.is_set():
+            if running_services.done():
+                running_services.result()
+            message = f"the services did not become ready in {START_SECONDS:.0f} s: see {_log(directory)}"
+            raise Failed(message)
+        yield
+    finally:
+        becoming_ready.cancel()
+        running_services.cancel()
+        await asyncio.wait({running_services})
+
+
+async def _keep_running(
+    directory: Path, port: int, environment: Mapping[str, str], progress: Progress, ready: asyncio.Event
+) -> None:
+    ready_file = directory / "services.ready"
+    command = [sys.executable, "-m", "switchboard_cli", "serve", ALL, "--port", str(port), "--ready-file", str(ready_file)]
+    while True:
+        ready_file.unlink(missing_ok=True)
+        async with child_process("services", command, log=_log(directory), environment=environment) as services:
+            while not services.has_ended:
+                if ready_file.exists():
+                    ready.set()
+                await asyncio.sleep(0.05)
+        if not ready.is_set():
+            raise Failed(_last_line(_log(directory)))
+        progress("services", f"ended with exit code {services.process.returncode}; starting them again")
+        await asyncio.sleep(1)
+
+
+def _log(directory: Path) -> Path:
+    return directory / "services.log"
+
+
+def _last_line(log: Path) -> str:
+    """What the services said last: why they did not start."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"the services did not start: {lines[-1] if lines else 'no reason given'} (see {log})"
