@@ -1,0 +1,125 @@
+"""The embedded Kafka and PostgreSQL: they start, keep their data, and never outlive whoever started them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from switchboard_cli.embedded.stack import embedded_stack
+from switchboard_cli.failures import Failed
+from switchboard_cli.topics import apply_topics
+
+OWNER = """
+import asyncio, sys
+from pathlib import Path
+from switchboard_cli.embedded.stack import embedded_stack
+
+async def main():
+    async with embedded_stack(Path(sys.argv[1]), progress=lambda step, detail: print(step, detail, flush=True)):
+        print("running", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+GONE_SECONDS = 20
+
+
+@pytest.fixture
+def directory() -> Generator[Path]:
+    """A directory that PostgreSQL's own account may pass when the tests run as root."""
+    with tempfile.TemporaryDirectory(prefix="switchboard-test-", ignore_cleanup_errors=True) as name:
+        path = Path(name)
+        path.chmod(0o711)
+        yield path
+
+
+def quiet(_step: str, _detail: str) -> None:
+    """Nobody watches."""
+
+
+async def send(bootstrap_servers: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers)
+    await producer.start()
+    try:
+        await producer.send_and_wait("patient-messages", value, partition=0)
+    finally:
+        await producer.stop()
+
+
+async def first_record(bootstrap_servers: str) -> bytes | None:
+    consumer = AIOKafkaConsumer("patient-messages", bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        return (await asyncio.wait_for(consumer.getone(), 20)).value
+    finally:
+        await consumer.stop()
+
+
+async def test_a_second_start_on_the_same_directory_finds_the_data_of_the_first(directory: Path) -> None:
+    async with embedded_stack(directory, progress=quiet) as stack:
+        await apply_topics(stack.kafka_bootstrap_servers, partitions=1, replication=1)
+        await send(stack.kafka_bootstrap_servers, b"kept")
+        connection = await asyncpg.connect(stack.postgres_dsn)
+        await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        await connection.close()
+
+    async with embedded_stack(directory, progress=quiet) as stack:
+        connection = await asyncpg.connect(stack.postgres_dsn)
+        answer = await connection.fetchval("SELECT answer FROM kept")
+        await connection.close()
+        record = await first_record(stack.kafka_bootstrap_servers)
+
+    assert answer == 42
+    assert record == b"kept"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_outlives_an_owner_that_is_killed(directory: Path, number: signal.Signals) -> None:
+    owner = start_owner(directory, until="running")
+    children = psutil.Process(owner.pid).children(recursive=True)
+    os.kill(owner.pid, number)
+    owner.wait(timeout=GONE_SECONDS)
+
+    _, alive = psutil.wait_procs(children, timeout=GONE_SECONDS)
+    assert len(children) >= 2
+    assert not alive
+
+
+def test_an_owner_that_is_killed_while_starting_leaves_nothing(directory: Path) -> None:
+    owner = start_owner(directory, until="Kafka starting")
+    children = psutil.Process(owner.pid).children(recursive=True)
+    owner.kill()
+    owner.wait(timeout=GONE_SECONDS)
+
+    _, alive = psutil.wait_procs(children, timeout=GONE_SECONDS)
+    assert not alive
+
+
+async def test_a_directory_in_use_is_refused_in_one_line_that_names_the_process(directory: Path) -> None:
+    owner = start_owner(directory, until="running")
+    try:
+        with pytest.raises(Failed, match=f"in use by process {owner.pid}: stop it"):
+            async with embedded_stack(directory, progress=quiet):
+                pass
+    finally:
+        owner.kill()
+        owner.wait(timeout=GONE_SECONDS)
+
+
+def start_owner(directory: Path, *, until: str) -> "subprocess.Popen[str]":
+    owner = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", OWNER, str(directory)], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    for line in owner.stdout:
+        if line.strip() == until:
+            return owner
+    pytest.fail("the owner ended early")
