@@ -120,7 +120,12 @@ class Stage:
 
     @asynccontextmanager
     async def engine(
-        self, handler: Callable[[Batch], Awaitable[None]] | None = None, *, publisher: Publisher | None = None, **options: object
+        self,
+        handler: Callable[[Batch], Awaitable[None]] | None = None,
+        *,
+        service: str = "test",
+        publisher: Publisher | None = None,
+        **options: object,
     ) -> AsyncGenerator[Engine]:
         chosen = EngineOptions(**options)  # type: ignore[arg-type]
         async with AsyncExitStack() as exits:
@@ -130,7 +135,7 @@ class Stage:
                 await create_pool(DatabaseLogin(self.dsn, SCHEMA), min_size=0, max_size=12)
             )
             engine = Engine(
-                "test",
+                service,
                 [Subscription((self.topic,), handler or self.handle, self.topic.name)],
                 kafka=self.kafka,
                 pool=pool,

@@ -19,7 +19,7 @@ from shared_messaging.partition import AssignedPartition
 from shared_messaging.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from aiokafka import AIOKafkaConsumer
 
@@ -40,6 +40,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         options: EngineOptions,
         *,
         halt: "Callable[[ConsumptionStopped], None]",
+        forget_sent: "Callable[[], Awaitable[None]]",
     ) -> None:
         self.consumer: Consumer
         """Set by the engine, which makes the two for each other."""
@@ -47,6 +48,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._publisher = publisher
         self._options = options
         self._halt = halt
+        self._forget_sent = forget_sent
         self._is_closing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._committed: dict[tuple[str, int], int] = {}
@@ -73,13 +75,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         await self.release()
 
     async def release(self) -> None:
-        """Give all partitions up, in order: no more claims, no more batches, a last commit."""
+        """Give all partitions up, in order: no more claims, no more batches, nothing left to send twice, a last commit."""
         claims = list(self._tasks)
         for task in claims:
             task.cancel()
         if claims:
             await asyncio.wait(claims)
         await self.consumer.drain()
+        await self._forget_sent()
         await self.commit()
         self.consumer.partitions = {}
 
@@ -136,6 +139,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
 
     async def _try_to_claim(self, partitions: Collection[AssignedPartition]) -> None:
+        await self._forget_sent()
         keys = [partition.key for partition in partitions]
         inputs = [TopicPartition(*key) for key in keys]
         starts = await self._kafka.beginning_offsets(inputs)

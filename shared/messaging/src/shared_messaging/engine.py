@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _HOUSEKEEPING_SECONDS = 1.0
+_FORGET_SECONDS = 2.0
 
 
 class Engine:
@@ -69,7 +70,9 @@ class Engine:
             raise ValueError(message)
         self._parts: list[tuple[Consumer, Assignment]] = []
         for subscription in subscriptions:
-            assignment = Assignment(self._connections, publisher, self._options, halt=self._halt)
+            assignment = Assignment(
+                self._connections, publisher, self._options, halt=self._halt, forget_sent=self._forget_sent
+            )
             runner = BatchRunner(subscription.handler, self._connections, publisher, self._sent, self._options)
             consumer = Consumer(
                 subscription.title,
@@ -109,7 +112,6 @@ class Engine:
             self._housekeeping.cancel()
             await asyncio.wait([self._housekeeping])
         await asyncio.gather(*(assignment.close() for _, assignment in self._parts))
-        await self._forget_sent()
         await self._broker.stop()
         await self._connections.close()
 
@@ -159,7 +161,7 @@ class Engine:
         if not ids:
             return
         try:
-            async with self._connections.seeing(()) as connection:
+            async with asyncio.timeout(_FORGET_SECONDS), self._connections.seeing(()) as connection:
                 await forget_outputs(connection, ids)
         except Exception as error:  # noqa: BLE001 - they are sent again with the same ids, should we end here
             self._sent.add(ids)

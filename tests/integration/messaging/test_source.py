@@ -1,0 +1,57 @@
+"""One writer at a time under a name, without a topic to read."""
+
+import pytest
+from shared_messaging import Fenced, FencedSource, KafkaConnection, Outgoing, Publisher, PublishFailed
+from datetime import timedelta
+
+from .conftest import WRITE_EFFECTS, Stage
+
+pytestmark = pytest.mark.asyncio
+
+
+def source(stage: Stage, publisher: Publisher) -> FencedSource:
+    return FencedSource(f"sync:{stage.topic.name}", stage.practice, pool=stage.pool, publisher=publisher)
+
+
+async def write(stage: Stage, writer: FencedSource, name: str) -> None:
+    event = Outgoing(stage.output, b"k", name.encode(), ())
+    await writer.write(WRITE_EFFECTS, [stage.practice], [name], [0], [0], publish=[event])
+
+
+async def test_writes_take_effect_and_are_published(stage: Stage) -> None:
+    async with Publisher(stage.kafka) as publisher:
+        writer = source(stage, publisher)
+        await writer.acquire()
+        await write(stage, writer, "a")
+        await write(stage, writer, "b")
+    assert await stage.effects() == {"a": 1, "b": 1}
+    assert await stage.outputs() == [b"a", b"b"]
+
+
+async def test_a_writer_that_was_superseded_writes_nothing(stage: Stage) -> None:
+    async with Publisher(stage.kafka) as publisher:
+        old, new = source(stage, publisher), source(stage, publisher)
+        await old.acquire()
+        await new.acquire()
+        with pytest.raises(Fenced):
+            await write(stage, old, "a")
+        with pytest.raises(Fenced):
+            await write(stage, old, "a")
+        await write(stage, new, "b")
+    assert await stage.effects() == {"b": 1}
+    assert await stage.outputs() == [b"b"]
+
+
+async def test_what_was_written_and_not_sent_is_sent_by_the_next_one(stage: Stage, unused_tcp_port: int) -> None:
+    nowhere = KafkaConnection(f"127.0.0.1:{unused_tcp_port}", "test")
+    async with Publisher(nowhere, delivery_timeout=timedelta(seconds=0.5)) as publisher:
+        writer = source(stage, publisher)
+        await writer.acquire()
+        with pytest.raises(PublishFailed):
+            await write(stage, writer, "a")
+    assert await stage.outputs() == []
+    async with Publisher(stage.kafka) as publisher:
+        writer = source(stage, publisher)
+        await writer.acquire()
+        await write(stage, writer, "b")
+    assert await stage.outputs() == [b"a", b"b"]
