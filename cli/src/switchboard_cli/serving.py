@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from shared_observability import configure_logging
 from shared_web import serve
+from shared_web.stopping import stopped_because
 
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SERVICES, create_origin, create_service
@@ -32,6 +33,9 @@ def run_service(name: str, *, host: str, port: int, ready_file: Path | None = No
         asyncio.run(_serve_until_signalled(app, host, port, ready_file))
     except OSError as error:
         raise Failed(f"{name} cannot start on {host}:{port}: {error.strerror or type(error).__name__}") from error
+    reason = stopped_because()
+    if reason is not None:
+        raise Failed(f"{name} has stopped: {reason}")
 
 
 async def _serve_until_signalled(app: FastAPI, host: str, port: int, ready_file: Path | None) -> None:
