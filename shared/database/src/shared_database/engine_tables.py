@@ -5,10 +5,7 @@ a whole batch for the moment between its write and its send. So they have no row
 which sees nothing but its own schema, is their guard.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from alembic.operations import Operations
+from shared_database.migrations import Executes
 
 CREATE_ENGINE_TABLES: tuple[str, ...] = (
     # How far each input partition is handled, and under which epoch. Whoever raises the epoch owns the partition.
@@ -48,13 +45,13 @@ DROP_ENGINE_TABLES: tuple[str, ...] = (
 )
 
 
-def create_engine_tables(op: "Operations") -> None:
+def create_engine_tables(op: Executes) -> None:
     """Create the engine's tables in the schema of this migration."""
     for statement in CREATE_ENGINE_TABLES:
         op.execute(statement)
 
 
-def drop_engine_tables(op: "Operations") -> None:
+def drop_engine_tables(op: Executes) -> None:
     """Undo `create_engine_tables`."""
     for statement in DROP_ENGINE_TABLES:
         op.execute(statement)

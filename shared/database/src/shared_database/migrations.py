@@ -6,7 +6,7 @@ A service's `migrations` package holds `env.py` (three lines that call `run_envi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from alembic import command, context
 from alembic.config import Config
@@ -18,11 +18,15 @@ from sqlalchemy.pool import NullPool
 
 from shared_database.pools import SCOPE
 
-if TYPE_CHECKING:
-    from alembic.operations import Operations
-
 _LOCK = 7_240_919
 """One migration at a time per database: two `migrate` commands at once wait for each other."""
+
+
+class Executes(Protocol):
+    """Alembic's `op`: a migration hands it over, because it exists only while one runs."""
+
+    def execute(self, sqltext: str) -> None:
+        """Run a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def run_environment() -> None:
         context.run_migrations()
 
 
-def isolate_by_practice(op: "Operations", table: str) -> None:
+def isolate_by_practice(op: Executes, table: str) -> None:
     """Give a table row-level security by its column `practice_id` (promise 9); its owner is bound by it too.
 
     The setting is read once per statement (the sub-select), not once per row.

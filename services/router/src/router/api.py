@@ -1,0 +1,134 @@
+"""The router's HTTP API: routing settings, subscriptions, decisions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import ValidationError
+from pydantic_core import from_json
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+from shared_web import Principal, Problem, administrator_of
+
+from router.publishing import SettingsPublisher
+from router.storage.decision_records import decision_record_of
+from router.storage.settings import current_settings, save_settings, settings_of_version, versions_of
+from router.validation import Mistake, mistakes_in
+
+if TYPE_CHECKING:
+    from shared_database.pools import Pool
+
+Administrator = Annotated[Principal, Depends(administrator_of)]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the endpoints work with."""
+
+    pool: "Pool"
+    publisher: SettingsPublisher
+    clock: Callable[[], datetime]
+
+
+def routes(dependencies: Callable[[], Dependencies]) -> APIRouter:
+    """The endpoints. `dependencies` is asked at each request: they exist only while the app runs."""
+    router = APIRouter(prefix="/v1/practices/{practice_id}")
+
+    @router.get("/routing-settings", response_model=RoutingSettingsPublishedV1)
+    async def read_settings(practice_id: str, _: Administrator) -> Response:
+        settings = await current_settings(dependencies().pool, practice_id)
+        if settings is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "This practice has no routing settings yet")
+        return _answer(settings)
+
+    @router.put("/routing-settings", response_model=RoutingSettingsPublishedV1)
+    async def write_settings(
+        practice_id: str,
+        request: Request,
+        caller: Administrator,
+        if_match: Annotated[str | None, Header()] = None,
+        *,
+        dry_run: bool = False,
+    ) -> Response:
+        parts = dependencies()
+        wanted = _read(practice_id, await request.body())
+        current = await current_settings(parts.pool, practice_id)
+        over = 0 if current is None else current.version
+        _check_precondition(if_match, over)
+        saved = wanted.model_copy(update={"version": over + 1})
+        if not dry_run:
+            is_saved = await save_settings(
+                parts.pool, saved, over=over, saved_by=caller.staff_id, saved_at=parts.clock()
+            )
+            if not is_saved:
+                raise _changed_meanwhile()
+            parts.publisher.wake()
+        return _answer(saved)
+
+    @router.get("/routing-settings/versions")
+    async def list_versions(practice_id: str, _: Administrator) -> list[dict[str, Any]]:
+        return [
+            {"version": one.version, "saved_at": one.saved_at, "saved_by": one.saved_by}
+            for one in await versions_of(dependencies().pool, practice_id)
+        ]
+
+    @router.get("/routing-settings/versions/{version}", response_model=RoutingSettingsPublishedV1)
+    async def read_version(practice_id: str, version: int, _: Administrator) -> Response:
+        settings = await settings_of_version(dependencies().pool, practice_id, version)
+        if settings is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "There is no such version")
+        return _answer(settings)
+
+    @router.get("/decisions/{message_id}")
+    async def read_decision(practice_id: str, message_id: str, _: Administrator) -> dict[str, Any]:
+        record = await decision_record_of(dependencies().pool, practice_id, message_id)
+        if record is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "There is no decision about such a message")
+        return dict(from_json(record))
+
+    return router
+
+
+def _answer(settings: RoutingSettingsPublishedV1) -> Response:
+    return Response(
+        settings.model_dump_json(), media_type="application/json", headers={"ETag": f'"{settings.version}"'}
+    )
+
+
+def _read(practice_id: str, body: bytes) -> RoutingSettingsPublishedV1:
+    """The body as settings. Raises a 422 problem that points at every mistake; unknown keys are mistakes."""
+    try:
+        settings = RoutingSettingsPublishedV1.model_validate_json(body, extra="forbid")
+    except ValidationError as error:
+        raise _invalid([Mistake(one["loc"], one["msg"]) for one in error.errors(include_input=False)]) from None
+    mistakes = mistakes_in(settings)
+    if settings.practice_id != practice_id:
+        mistakes.insert(0, Mistake(("practice_id",), "is not the practice of the address"))
+    if mistakes:
+        raise _invalid(mistakes)
+    return settings
+
+
+def _check_precondition(if_match: str | None, current: int) -> None:
+    """RFC 9110 section 13: whoever changes settings says which version they have seen."""
+    if current == 0:
+        if if_match is not None:
+            raise _changed_meanwhile()
+    elif if_match is None:
+        title = "Say which version you are changing: send its ETag as If-Match"
+        raise Problem(HTTPStatus.PRECONDITION_REQUIRED, title)
+    elif if_match.removeprefix("W/").strip('"') != str(current):
+        raise _changed_meanwhile()
+
+
+def _changed_meanwhile() -> Problem:
+    return Problem(HTTPStatus.PRECONDITION_FAILED, "These settings have another version by now: read them again")
+
+
+def _invalid(mistakes: list[Mistake]) -> Problem:
+    errors = [{"pointer": one.pointer, "detail": one.detail} for one in mistakes]
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "These are no valid routing settings", extensions={"errors": errors}
+    )

@@ -1,0 +1,79 @@
+"""The router's composition root."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from shared_database import DatabaseLogin, create_pool
+from shared_database.migrations import ServiceSchema
+from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
+from shared_observability import Check, health_routes
+from shared_schemas import topics
+from shared_web import TokenVerifier, install_problem_details
+from shared_web.stopping import stop_process
+
+from router.api import Dependencies, routes
+from router.handlers import Handlers
+from router.publishing import SettingsPublisher
+from router.settings import Settings
+
+SERVICE = "router"
+SCHEMA = ServiceSchema(schema="router", package="router")
+PATHS = (r"/v1/practices/[^/]+/(routing-settings|coverage|simulate|what-if|decisions|members)(/|$)",)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def subscriptions(handlers: Handlers) -> list[Subscription]:
+    """What the router consumes."""
+    return [
+        Subscription((topics.PATIENT_MESSAGES,), handlers.on_patient_messages, "patient-messages"),
+        Subscription((topics.CONVERSATION_CHANGES,), handlers.on_conversation_changes, "conversation-changes"),
+        Subscription((topics.APPOINTMENTS,), handlers.on_appointments, "appointments"),
+        Subscription((topics.PRACTICE_DIRECTORY,), handlers.on_practice_directory, "practice-directory"),
+    ]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI app; its lifespan starts and drains the consumers."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        kafka = KafkaConnection(settings.kafka_bootstrap_servers, "switchboard-router")
+        pool = await create_pool(DatabaseLogin(settings.postgres_dsn.get_secret_value(), SCHEMA.schema), max_size=16)
+        async with pool, Publisher(kafka) as publisher:
+            publishing = SettingsPublisher(pool, publisher, _now)
+            engine = Engine(
+                SERVICE,
+                subscriptions(Handlers(_now)),
+                kafka=kafka,
+                pool=pool,
+                publisher=publisher,
+                on_stopped=stop_process,
+                publishes=(topics.ROUTED_MESSAGES.name, topics.PRACTICE_SETTINGS.name),
+            )
+            async with engine:
+                app.state.dependencies = Dependencies(pool, publishing, _now)
+                app.state.engine = engine
+                task = asyncio.create_task(publishing.run(), name="publish settings")
+                try:
+                    yield
+                finally:
+                    task.cancel()
+                    await asyncio.wait({task})
+
+    def consuming() -> Check:
+        engine: Engine | None = getattr(app.state, "engine", None)
+        return Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+
+    app = FastAPI(title="Switchboard router", version="1", lifespan=lifespan)
+    app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    app.state.checks = {"consumers": consuming}
+    install_problem_details(app)
+    app.include_router(routes(lambda: app.state.dependencies))
+    app.include_router(health_routes(app.state.checks))
+    return app

@@ -1,0 +1,143 @@
+"""Changes to conversations, between the wire's form and the rules'."""
+
+from shared_schemas import ids
+from shared_schemas.conversation_changes import (
+    ConversationAssignedV1,
+    ConversationChange,
+    ConversationClosedV1,
+    ConversationMovedV1,
+    ContactLinkedV1,
+    LabelCorrectedV1,
+    PracticeMessageReadV1,
+    StaffRepliedV1,
+    TranscriptAddedV1,
+)
+from shared_schemas.routed_messages import (
+    ConversationActionRejectedV1,
+    ConversationChangeKind,
+    ConversationUpdatedV1,
+    RejectionReason,
+    StaffReply,
+    Transcript,
+)
+
+from router.domain.actions import (
+    Action,
+    Applied,
+    Assign,
+    Close,
+    CorrectLabel,
+    MoveToSharedInbox,
+    MoveToUnassigned,
+    Note,
+    Read,
+    Rejected,
+    Reply,
+)
+from router.domain.facts import Conversation, Directory, PlaceId, ReasonId, StaffId
+from router.domain.policy import Policy
+from router.presenting import carried_labels, destination, recipients
+
+_SHARED_INBOX = "shared_inbox:"
+
+_WORDS: dict[RejectionReason, str] = {
+    "version_conflict": "Somebody else changed this conversation first.",
+    "unknown_member": "There is no such person on the staff.",
+    "inactive_member": "This person is deactivated.",
+    "unknown_inbox": "There is no such inbox.",
+    "unknown_reason": "The practice has no such reason.",
+    "unknown_location": "The practice has no such location.",
+    "not_open": "The conversation is closed already.",
+    "not_allowed": "The practice does not allow labels to be corrected by hand.",
+}
+"""What to tell the person who tried."""
+
+
+def action_of(event: ConversationChange) -> Action:
+    """What is wanted."""
+    match event:
+        case ConversationAssignedV1():
+            return Assign(StaffId(event.to) if event.to else None, event.expected_version)
+        case ConversationMovedV1() if event.to.startswith(_SHARED_INBOX):
+            return MoveToSharedInbox(event.to.removeprefix(_SHARED_INBOX))
+        case ConversationMovedV1():
+            return MoveToUnassigned()
+        case ConversationClosedV1():
+            return Close()
+        case StaffRepliedV1():
+            return Reply(event.message_id)
+        case PracticeMessageReadV1():
+            return Read(event.message_id)
+        case LabelCorrectedV1():
+            return CorrectLabel(
+                ReasonId(event.reason_id) if event.reason_id else None,
+                PlaceId(event.location_id) if event.location_id else None,
+            )
+        case _:
+            return Note()
+
+
+def answer(
+    event: ConversationChange, outcome: Applied | Rejected, before: Conversation, policy: Policy, directory: Directory
+) -> ConversationUpdatedV1 | ConversationActionRejectedV1:
+    """What everybody is told of it."""
+    conversation_id = ids.conversation_id(event.practice_id, event.patient_id)
+    if isinstance(outcome, Rejected):
+        return ConversationActionRejectedV1(
+            practice_id=event.practice_id,
+            patient_id=event.patient_id,
+            change_id=event.change_id,
+            action=type(event).__name__.removesuffix("V1"),
+            conversation_id=conversation_id,
+            conversation_version=before.version,
+            actor=event.actor,
+            occurred_at=event.occurred_at,
+            rejection=outcome.rejection,
+            detail=_WORDS[outcome.rejection],
+            destination=destination(before.destination),
+        )
+    now = outcome.conversation
+    reason, location, provider = carried_labels(now, directory, policy)
+    return ConversationUpdatedV1(
+        practice_id=event.practice_id,
+        patient_id=event.patient_id,
+        change_id=event.change_id,
+        change=_kind(event),
+        conversation_id=conversation_id,
+        conversation_version=now.version,
+        actor=event.actor,
+        occurred_at=event.occurred_at,
+        status="open" if now.is_open else "closed",
+        destination=destination(now.destination),
+        reason=reason,
+        location=location,
+        provider=provider,
+        audience=recipients(outcome.audience),
+        reply=StaffReply.model_validate(event.model_dump()) if isinstance(event, StaffRepliedV1) else None,
+        transcript=Transcript(message_id=event.message_id, text=event.text) if isinstance(event, TranscriptAddedV1) else None,
+        read_message_id=event.message_id if isinstance(event, PracticeMessageReadV1) else None,
+        to_patient_id=event.to_patient_id if isinstance(event, ContactLinkedV1) else None,
+        settings_version=policy.version,
+    )
+
+
+def _kind(event: ConversationChange) -> ConversationChangeKind:
+    match event:
+        case ConversationAssignedV1():
+            return "assigned"
+        case ConversationMovedV1():
+            return "moved"
+        case ConversationClosedV1():
+            return "closed"
+        case StaffRepliedV1():
+            return "replied"
+        case PracticeMessageReadV1():
+            return "read"
+        case LabelCorrectedV1():
+            return "label_corrected"
+        case ContactLinkedV1():
+            return "contact_linked"
+        case TranscriptAddedV1():
+            return "transcript_added"
+        case _:
+            return "consent_changed"

@@ -1,0 +1,1 @@
+"""The routing rules, pure: no I/O, no clock, no randomness. Start at `route.py`."""

@@ -1,0 +1,117 @@
+"""What a decision is made from: the message, the conversation as it is, the next appointments, what the PM system has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NewType
+
+PracticeId = NewType("PracticeId", str)
+PatientId = NewType("PatientId", str)
+StaffId = NewType("StaffId", str)
+ReasonId = NewType("ReasonId", str)
+PlaceId = NewType("PlaceId", str)
+"""A location's or a provider's id."""
+
+OTHER = ReasonId("other")
+"""The reserved reason, and the bucket of conversations without one (R8)."""
+UNKNOWN = PlaceId("unknown")
+"""The bucket of conversations whose location (or provider) is not known (L2)."""
+
+Channel = Literal["sms", "web", "voicemail"]
+EMPTY_PLACES: Mapping[PlaceId, "Place"] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A patient message, as far as routing looks at it."""
+
+    message_id: str
+    channel: Channel
+    received_at: datetime
+    requested_reason_id: ReasonId | None = None
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unassigned:
+    """Everybody's inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedTo:
+    """One staff member's inbox."""
+
+    staff_id: StaffId
+
+
+@dataclass(frozen=True, slots=True)
+class InSharedInbox:
+    """A custom shared inbox."""
+
+    inbox_id: str
+
+
+Destination = Unassigned | AssignedTo | InSharedInbox
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedPlace:
+    """A location or provider label, with the appointment that it came from and the age of that knowledge (L9)."""
+
+    id: PlaceId
+    appointment_id: str | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation between a practice and a patient. A new one is closed and carries nothing."""
+
+    is_open: bool = False
+    destination: Destination = field(default_factory=Unassigned)
+    reason_id: ReasonId | None = None
+    location: CarriedPlace | None = None
+    provider: CarriedPlace | None = None
+    last_message_at: datetime | None = None
+    """The newest `received_at` of the patient's messages, by any channel."""
+    unread_practice_message_id: str | None = None
+    """The practice's last message, while the patient has not read it (R2)."""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """An appointment with a routable status (L5)."""
+
+    appointment_id: str
+    start: datetime
+    location_id: PlaceId | None
+    provider_id: PlaceId | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A location or a provider in the practice's directory."""
+
+    name: str
+    is_retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The practice's locations and providers, and when the PM system was last asked successfully."""
+
+    locations: Mapping[PlaceId, Place] = field(default_factory=dict)
+    providers: Mapping[PlaceId, Place] = field(default_factory=dict)
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that is known when a message is decided, apart from the practice's settings."""
+
+    conversation: Conversation
+    appointments: tuple[Appointment, ...] = ()
+    """Appointments to come, in any order; those that have started are ignored."""
+    directory: Directory = field(default_factory=Directory)

@@ -1,0 +1,85 @@
+"""Which reason a message carries (rules R1 to R15)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from router.domain.facts import OTHER, Conversation, Message, ReasonId
+from router.domain.policy import Policy, ToReason
+
+ReasonSource = Literal["picked", "sticky", "extension", "menu", "carried", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedReason:
+    """The reason, where it came from, and the rules that said so. `reason_id` None is the `other` bucket (R8)."""
+
+    reason_id: ReasonId | None
+    source: ReasonSource
+    rules: tuple[str, ...]
+
+
+def decide_reason(message: Message, conversation: Conversation, policy: Policy) -> DecidedReason:
+    """The reason of a message that is not late."""
+    if not policy.reason_routing:
+        return DecidedReason(None, "none", ("R7",))
+    match message.channel:
+        case "voicemail":
+            return _of_voicemail(message, conversation, policy)
+        case "sms":
+            return _of_breaking("R5", conversation, message, policy)
+        case "web":
+            return _of_web(message, conversation, policy)
+
+
+def is_sticky(message: Message, conversation: Conversation, policy: Policy) -> bool:
+    """R4: a message at most the window after the patient's previous one keeps its reason.
+
+    The window slides: it is counted from the patient's previous message, by any channel. Exactly at its end is still
+    within it (R9); a window of zero is off (R15).
+    """
+    previous = conversation.last_message_at
+    return previous is not None and bool(policy.window) and message.received_at - previous <= policy.window
+
+
+def _of_web(message: Message, conversation: Conversation, policy: Policy) -> DecidedReason:
+    if "web" in policy.broken_by:
+        return _picked_or_none(message, policy, "R15")
+    if is_sticky(message, conversation, policy):
+        if conversation.reason_id is not None:
+            wins = ("R4", "R11") if message.requested_reason_id else ("R4",)
+            return DecidedReason(conversation.reason_id, "sticky", wins)
+        return _picked_or_none(message, policy, "R11" if message.requested_reason_id else "R10")
+    if message.requested_reason_id is not None:
+        return _picked_or_none(message, policy, "R1")
+    if conversation.is_open and conversation.reason_id is not None:
+        return DecidedReason(conversation.reason_id, "carried", ("R12",))
+    return DecidedReason(None, "none", ("R12", "R8"))
+
+
+def _of_voicemail(message: Message, conversation: Conversation, policy: Policy) -> DecidedReason:
+    target = policy.extensions.get(message.extension or "")
+    if isinstance(target, ToReason):
+        if policy.takes(target.reason_id):
+            return DecidedReason(target.reason_id, "extension", ("R6",))
+        return DecidedReason(OTHER, "extension", ("R6", "R14"))
+    if target is not None:
+        return DecidedReason(None, "none", ("R6",))
+    return _of_breaking("R5", conversation, message, policy)
+
+
+def _of_breaking(rule: str, conversation: Conversation, message: Message, policy: Policy) -> DecidedReason:
+    """A channel that removes the reason at once; a practice may say that it does not (R15)."""
+    if message.channel in policy.broken_by:
+        return DecidedReason(None, "none", (rule, "R8"))
+    if conversation.reason_id is not None and (conversation.is_open or is_sticky(message, conversation, policy)):
+        return DecidedReason(conversation.reason_id, "sticky", ("R15", "R4"))
+    return DecidedReason(None, "none", ("R15", "R8"))
+
+
+def _picked_or_none(message: Message, policy: Policy, rule: str) -> DecidedReason:
+    requested = message.requested_reason_id
+    if requested is None:
+        return DecidedReason(None, "none", (rule, "R8"))
+    if requested == OTHER or policy.takes(requested):
+        return DecidedReason(requested, "picked", (rule,))
+    return DecidedReason(OTHER, "picked", (rule, "R14"))

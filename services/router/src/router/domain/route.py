@@ -1,0 +1,88 @@
+"""The business rule: what becomes of a patient's message.
+
+`route` is pure and total: the same facts, policy and message always give the same decision (promise 4). Time comes only
+from the message's `received_at`.
+"""
+
+from dataclasses import dataclass, replace
+
+from router.domain.audience import Buckets, Recipient, decide_audience, decide_destination
+from router.domain.facts import Conversation, Destination, Facts, Message
+from router.domain.place import DecidedPlace, decide_place, next_appointment
+from router.domain.policy import Policy
+from router.domain.reason import DecidedReason, decide_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a message, and of its conversation."""
+
+    conversation: Conversation
+    """How the conversation is afterwards."""
+    reason: DecidedReason
+    location: DecidedPlace
+    provider: DecidedPlace
+    destination: Destination
+    audience: tuple[Recipient, ...]
+    is_unrouted: bool
+    """Nobody could be told: it waits in Unassigned and is shown to administrators at once (M4)."""
+    is_late: bool
+    """A newer message was routed before: this one changes no label and no destination (R13)."""
+    rules: tuple[str, ...]
+    """The ids of the rules that fired, in order."""
+
+
+def route(message: Message, facts: Facts, policy: Policy) -> Decision:
+    """Decide one message: its reason, its location and provider, its inbox, and who is told."""
+    before, now = facts.conversation, message.received_at
+    is_late = before.last_message_at is not None and now < before.last_message_at
+
+    if is_late:
+        reason = DecidedReason(before.reason_id, "carried" if before.reason_id else "none", ("R13",))
+        appointment = None
+    else:
+        reason = decide_reason(message, before, policy)
+        appointment = next_appointment(facts.appointments, now)
+    location = decide_place("location", before.location, appointment, facts.directory, policy, now)
+    provider = decide_place("provider", before.provider, appointment, facts.directory, policy, now)
+
+    destination, destination_rules = decide_destination(message, before, policy, is_late=is_late)
+    buckets = Buckets(reason.reason_id, location.bucket, provider.bucket)
+    audience, audience_rules = decide_audience(destination, buckets, policy)
+
+    return Decision(
+        conversation=_after(before, message, reason, location, provider, destination, is_late=is_late),
+        reason=reason,
+        location=location,
+        provider=provider,
+        destination=destination,
+        audience=audience,
+        is_unrouted=not audience,
+        is_late=is_late,
+        rules=(*reason.rules, *location.rules, *provider.rules, *destination_rules, *audience_rules),
+    )
+
+
+def _after(  # noqa: PLR0913 - what was decided
+    before: Conversation,
+    message: Message,
+    reason: DecidedReason,
+    location: DecidedPlace,
+    provider: DecidedPlace,
+    destination: Destination,
+    *,
+    is_late: bool,
+) -> Conversation:
+    """The conversation with this message in it: open, labelled, and with the window starting anew."""
+    if is_late:
+        return replace(before, is_open=True, destination=destination, version=before.version + 1)
+    return replace(
+        before,
+        is_open=True,
+        destination=destination,
+        reason_id=reason.reason_id,
+        location=location.carried or before.location,
+        provider=provider.carried or before.provider,
+        last_message_at=message.received_at,
+        version=before.version + 1,
+    )

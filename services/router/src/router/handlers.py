@@ -1,0 +1,152 @@
+"""Events in: load the facts, decide, store, publish."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from prometheus_client import Counter
+from shared_messaging import Batch, Outgoing, Received
+from shared_schemas import topics
+from shared_schemas.conversation_changes import ConversationChange
+from shared_schemas.patient_messages import MessageReceivedV1
+from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+from shared_schemas.routed_messages import RoutedMessageV1
+from shared_schemas.values import PatientEvent
+
+from router.changes import action_of, answer
+from router.compiling import compile_policy
+from router.domain.actions import apply
+from router.domain.facts import Conversation, Directory, Facts, Message, ReasonId
+from router.domain.policy import Policy
+from router.domain.route import route
+from router.presenting import decision_record, routed_message
+from router.storage.decisions import (
+    AppliedChange,
+    DecisionRecord,
+    applied_changes,
+    record_changes,
+    record_decisions,
+)
+from router.storage.facts import Key, KnownPatient, decided_messages, directories_of, known_patients
+from router.storage.practice_management import forget_patients, save_appointments, save_directories
+from router.storage.settings import newer_settings
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection
+
+SOURCE = "/switchboard/router"
+E = TypeVar("E", bound=PatientEvent)
+
+DECISIONS = Counter("switchboard_decisions", "Messages decided, by channel and outcome.", ["channel", "outcome"])
+
+
+class Policies:
+    """The compiled settings of practices, by version: what is read with a batch is always current."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Policy] = {}
+
+    async def of(self, connection: "Connection", practices: set[str]) -> Mapping[str, Policy]:
+        """The current policy of each practice; one that never saved settings has the defaults, version 0."""
+        known = {practice: self._compiled[practice].version for practice in practices if practice in self._compiled}
+        for practice, settings in (await newer_settings(connection, known, practices)).items():
+            self._compiled[practice] = compile_policy(settings)
+        return {
+            practice: self._compiled.get(practice) or compile_policy(RoutingSettingsPublishedV1(practice_id=practice))
+            for practice in practices
+        }
+
+
+class Handlers:
+    """The router's consumers. `clock` gives `decided_at`; no rule reads it."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._policies = Policies()
+
+    async def on_patient_messages(self, batch: Batch) -> None:
+        """Decide each message in log order; one that was decided before changes nothing (promise 2)."""
+        received = batch.events(MessageReceivedV1)
+        decided = await decided_messages(batch.connection, {(one.event.practice_id, one.event.message_id) for one in received})
+        fresh = [one for one in _first_of_each(received) if one.event.message_id not in decided]
+        if not fresh:
+            return
+        known, directories, policies = await self._facts(batch, fresh, {one.event.received_at for one in fresh})
+        now = self._clock()
+        before = {key: patient.conversation.version for key, patient in known.items()}
+        after: dict[Key, Conversation] = {}
+        records: list[DecisionRecord] = []
+        publish: list[Outgoing] = []
+        for _, event in fresh:
+            key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
+            facts = Facts(
+                after.get(key, known[key].conversation),
+                known[key].appointments,
+                directories.get(event.practice_id, Directory()),
+            )
+            decision = route(_message(event), facts, policy)
+            routed = routed_message(event, decision, facts, policy, now)
+            after[key] = decision.conversation
+            records.append(_record(event, facts, routed, is_unrouted=decision.is_unrouted))
+            publish.append(Outgoing.of(topics.ROUTED_MESSAGES.name, routed, source=SOURCE, time=now))
+            DECISIONS.labels(event.channel, "unrouted" if decision.is_unrouted else "routed").inc()
+        await record_decisions(batch, before, after, records, publish)
+
+    async def on_conversation_changes(self, batch: Batch) -> None:
+        """Apply each change, or reject it with a reason; one that was looked at before changes nothing."""
+        received = batch.events(ConversationChange)
+        seen = await applied_changes(batch.connection, [(one.event.practice_id, one.event.change_id) for one in received])
+        fresh = [one for one in _first_of_each(received) if one.event.change_id not in seen]
+        if not fresh:
+            return
+        known, directories, policies = await self._facts(batch, fresh, {one.event.occurred_at for one in fresh})
+        now = self._clock()
+        before = {key: patient.conversation.version for key, patient in known.items()}
+        after: dict[Key, Conversation] = {}
+        publish: list[Outgoing] = []
+        for _, event in fresh:
+            key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
+            conversation = after.get(key, known[key].conversation)
+            directory = directories.get(event.practice_id, Directory())
+            outcome = apply(action_of(event), conversation, policy, directory)
+            told = answer(event, outcome, conversation, policy, directory)
+            after[key] = getattr(outcome, "conversation", conversation)
+            publish.append(Outgoing.of(topics.ROUTED_MESSAGES.name, told, source=SOURCE, time=now))
+        changed = {key: conversation for key, conversation in after.items() if conversation.version != before[key]}
+        changes = [AppliedChange(one.event.practice_id, one.event.change_id, now) for one in fresh]
+        await record_changes(batch, before, changed, changes, publish)
+
+    async def on_appointments(self, batch: Batch) -> None:
+        """Keep our copy of the appointments. A tombstone takes all of a patient's."""
+        await forget_patients(batch.connection, [(one.practice_id, one.patient_id or "") for one in batch.tombstones()])
+        await save_appointments(batch, [one.event for one in batch.events(AppointmentSyncedV1)])
+
+    async def on_practice_directory(self, batch: Batch) -> None:
+        """Keep our copy of the locations and providers, and of when the PM system was last asked (L9)."""
+        await save_directories(batch, [one.event for one in batch.events(DirectorySyncedV1)])
+
+    async def _facts(
+        self, batch: Batch, fresh: Sequence[Received[E]], instants: set[datetime]
+    ) -> tuple[Mapping[Key, KnownPatient], Mapping[str, Directory], Mapping[str, Policy]]:
+        keys = {(one.event.practice_id, one.event.patient_id) for one in fresh}
+        practices = {practice for practice, _ in keys}
+        since = min(instants)
+        known = await known_patients(batch.connection, dict.fromkeys(sorted(keys), since))
+        directories = await directories_of(batch.connection, practices)
+        return known, directories, await self._policies.of(batch.connection, practices)
+
+
+def _first_of_each(received: Sequence[Received[E]]) -> list[Received[E]]:
+    """Without the later ones of the same event: a webhook may come twice within a batch."""
+    return list({(one.event.practice_id, one.event.ce_id): one for one in reversed(received)}.values())[::-1]
+
+
+def _message(event: MessageReceivedV1) -> Message:
+    requested = ReasonId(event.requested_reason_id) if event.requested_reason_id else None
+    return Message(event.message_id, event.channel, event.received_at, requested, event.extension)
+
+
+def _record(event: MessageReceivedV1, facts: Facts, routed: RoutedMessageV1, *, is_unrouted: bool) -> DecisionRecord:
+    record = decision_record(event, facts, routed)
+    return DecisionRecord(event.practice_id, event.message_id, event.patient_id, event.received_at, is_unrouted, record)

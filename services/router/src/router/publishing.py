@@ -1,0 +1,56 @@
+"""Sends saved routing settings to `practice-settings`: each version at least once, in order, whatever happens between."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from shared_messaging import Outgoing, Publisher, PublishFailed
+from shared_schemas import topics
+
+from router.storage.settings import mark_published, settings_of_version, unpublished_settings
+
+if TYPE_CHECKING:
+    from shared_database.pools import Pool
+
+SOURCE = "/switchboard/router"
+_RETRY_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class SettingsPublisher:
+    """Publishes what is saved and not yet published. `wake` after saving; it also looks by itself every few seconds."""
+
+    def __init__(self, pool: "Pool", publisher: Publisher, clock: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._clock = clock
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to publish."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._publish_all()
+            except (PublishFailed, OSError) as error:
+                log.warning("settings are not published yet", error=type(error).__name__)
+            try:
+                async with asyncio.timeout(_RETRY_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _publish_all(self) -> None:
+        for practice_id, version in await unpublished_settings(self._pool):
+            settings = await settings_of_version(self._pool, practice_id, version)
+            if settings is not None:
+                event = Outgoing.of(topics.PRACTICE_SETTINGS.name, settings, source=SOURCE, time=self._clock())
+                await self._publisher.send([event])
+            await mark_published(self._pool, practice_id, version)

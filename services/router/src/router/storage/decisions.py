@@ -1,0 +1,151 @@
+"""Writing what was decided: conversations, decision records and applied changes, in one fenced statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, assert_never
+
+from shared_messaging import Batch, Outgoing
+
+from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Destination, InSharedInbox, Unassigned
+from router.storage.facts import Key
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection
+
+_SAVE = """
+saved AS (
+    INSERT INTO conversation SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::timestamptz[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[]
+    )
+    ON CONFLICT (practice_id, patient_id) DO UPDATE SET
+        is_open = excluded.is_open, destination_kind = excluded.destination_kind,
+        destination_id = excluded.destination_id, reason_id = excluded.reason_id, location_id = excluded.location_id,
+        location_appointment_id = excluded.location_appointment_id, location_as_of = excluded.location_as_of,
+        provider_id = excluded.provider_id, provider_appointment_id = excluded.provider_appointment_id,
+        provider_as_of = excluded.provider_as_of, last_message_at = excluded.last_message_at,
+        unread_practice_message_id = excluded.unread_practice_message_id, version = excluded.version
+    WHERE (conversation.practice_id, conversation.patient_id, conversation.version) IN (
+        SELECT * FROM unnest($1::text[], $2::text[], $16::int[])
+    )
+    RETURNING 1
+)"""
+
+_WITH_DECISIONS = (
+    _SAVE
+    + """, recorded AS (
+    INSERT INTO decision SELECT * FROM unnest(
+        $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::boolean[], $22::jsonb[]
+    ) RETURNING 1
+)"""
+)
+
+_WITH_CHANGES = (
+    _SAVE
+    + """, noted AS (
+    INSERT INTO applied_change SELECT * FROM unnest($17::text[], $18::text[], $19::timestamptz[]) RETURNING 1
+)"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """What is kept of one decision. `record` is JSON."""
+
+    practice_id: str
+    message_id: str
+    patient_id: str
+    received_at: datetime
+    is_unrouted: bool
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedChange:
+    """A change that was applied or rejected: the same one again is not looked at."""
+
+    practice_id: str
+    change_id: str
+    at: datetime
+
+
+async def record_decisions(
+    batch: Batch,
+    before: Mapping[Key, int],
+    after: Mapping[Key, Conversation],
+    records: Sequence[DecisionRecord],
+    publish: Sequence[Outgoing],
+) -> None:
+    """Write a batch of decisions. `before` has the version of each conversation that was decided on.
+
+    Raises `Conflict` when a conversation has another version by now: the batch is decided again.
+    """
+    columns = zip(
+        *((one.practice_id, one.message_id, one.patient_id, one.received_at, one.is_unrouted, one.record) for one in records),
+        strict=True,
+    )
+    arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]
+    expecting = {"saved": len(after), "recorded": len(records)}
+    await batch.write(_WITH_DECISIONS, *arguments, publish=publish, expecting=expecting)
+
+
+async def record_changes(
+    batch: Batch,
+    before: Mapping[Key, int],
+    after: Mapping[Key, Conversation],
+    changes: Sequence[AppliedChange],
+    publish: Sequence[Outgoing],
+) -> None:
+    """Write a batch of applied and rejected changes; see `record_decisions`."""
+    columns = zip(*((one.practice_id, one.change_id, one.at) for one in changes), strict=True)
+    arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]
+    expecting = {"saved": len(after), "noted": len(changes)}
+    await batch.write(_WITH_CHANGES, *arguments, publish=publish, expecting=expecting)
+
+
+async def applied_changes(connection: "Connection", changes: Sequence[tuple[str, str]]) -> set[str]:
+    """Which of these (practice, change) were looked at before."""
+    rows = await connection.fetch(
+        "SELECT change_id FROM applied_change "
+        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, change_id) USING (practice_id, change_id)",
+        [practice for practice, _ in changes],
+        [change for _, change in changes],
+    )
+    return {row["change_id"] for row in rows}
+
+
+def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Conversation]) -> list[list[object]]:
+    """The columns of the statement's first sixteen parameters, sorted by key: two writers must not deadlock."""
+    rows = [
+        (
+            *key,
+            conversation.is_open,
+            *_destination(conversation.destination),
+            conversation.reason_id,
+            *_label(conversation.location),
+            *_label(conversation.provider),
+            conversation.last_message_at,
+            conversation.unread_practice_message_id,
+            conversation.version,
+            before[key],
+        )
+        for key, conversation in sorted(after.items())
+    ]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(16)]
+
+
+def _destination(destination: Destination) -> tuple[str, str | None]:
+    match destination:
+        case Unassigned():
+            return "unassigned", None
+        case AssignedTo(staff_id):
+            return "member", staff_id
+        case InSharedInbox(inbox_id):
+            return "shared_inbox", inbox_id
+        case _:
+            assert_never(destination)
+
+
+def _label(label: CarriedPlace | None) -> tuple[str | None, str | None, datetime | None]:
+    return (None, None, None) if label is None else (label.id, label.appointment_id, label.as_of)

@@ -1,0 +1,136 @@
+"""What is known about the conversations of a batch."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from router.domain.facts import (
+    Appointment,
+    AssignedTo,
+    CarriedPlace,
+    Conversation,
+    Destination,
+    Directory,
+    InSharedInbox,
+    Place,
+    StaffId,
+    Unassigned,
+)
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+    from shared_database.pools import Connection
+
+Key = tuple[str, str]
+"""Practice and patient."""
+
+ROUTABLE = ("proposed", "pending", "booked", "arrived", "checked-in")
+"""FHIR statuses of appointments that will take place (L5)."""
+_MOST_APPOINTMENTS = 8
+"""Of one patient. The next ones are enough: a batch spans seconds, not appointments."""
+
+_CONVERSATIONS = """
+SELECT key.practice_id, key.patient_id, conversation.version IS NOT NULL AS is_known, conversation.is_open,
+    destination_kind, destination_id, reason_id, location_id, location_appointment_id, location_as_of, provider_id,
+    provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version, upcoming.*
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS key (practice_id, patient_id, since)
+LEFT JOIN conversation USING (practice_id, patient_id)
+LEFT JOIN LATERAL (
+    SELECT array_agg(appointment_id) AS appointment_ids, array_agg(start_at) AS starts, array_agg(at_location) AS at_locations,
+        array_agg(with_provider) AS with_providers, array_agg(as_of) AS as_ofs
+    FROM (
+        SELECT appointment_id, start_at, location_id AS at_location, provider_id AS with_provider, as_of FROM appointment
+        WHERE practice_id = key.practice_id AND patient_id = key.patient_id
+            AND start_at > key.since AND status = ANY ($4::text[])
+        ORDER BY start_at, appointment_id LIMIT $5
+    ) AS earliest
+) AS upcoming ON true
+"""
+
+_DIRECTORIES = "SELECT practice_id, locations, providers, as_of FROM directory WHERE practice_id = ANY ($1::text[])"
+
+_DECIDED = """
+SELECT message_id FROM decision
+JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) USING (practice_id, message_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPatient:
+    """A patient's conversation and the next appointments."""
+
+    conversation: Conversation
+    appointments: tuple[Appointment, ...]
+
+
+async def known_patients(connection: "Connection", since: Mapping[Key, datetime]) -> dict[Key, KnownPatient]:
+    """The conversation of each key, and its appointments that start after the instant given. One query."""
+    rows = await connection.fetch(
+        _CONVERSATIONS,
+        [practice for practice, _ in since],
+        [patient for _, patient in since],
+        list(since.values()),
+        ROUTABLE,
+        _MOST_APPOINTMENTS,
+    )
+    return {
+        (row["practice_id"], row["patient_id"]): KnownPatient(_conversation(row), _appointments(row))
+        for row in rows
+    }
+
+
+async def directories_of(connection: "Connection", practices: Collection[str]) -> dict[str, Directory]:
+    """The locations and providers of these practices; those without a directory are left out."""
+    rows = await connection.fetch(_DIRECTORIES, list(practices))
+    return {
+        row["practice_id"]: Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"]) for row in rows
+    }
+
+
+async def decided_messages(connection: "Connection", messages: Collection[tuple[str, str]]) -> set[str]:
+    """Which of these (practice, message) were decided before: the same message may come more than once."""
+    rows = await connection.fetch(_DECIDED, [practice for practice, _ in messages], [message for _, message in messages])
+    return {row["message_id"] for row in rows}
+
+
+def _conversation(row: "Record") -> Conversation:
+    if not row["is_known"]:
+        return Conversation()
+    return Conversation(
+        is_open=row["is_open"],
+        destination=_destination(row["destination_kind"], row["destination_id"]),
+        reason_id=row["reason_id"],
+        location=_label(row["location_id"], row["location_appointment_id"], row["location_as_of"]),
+        provider=_label(row["provider_id"], row["provider_appointment_id"], row["provider_as_of"]),
+        last_message_at=row["last_message_at"],
+        unread_practice_message_id=row["unread_practice_message_id"],
+        version=row["version"],
+    )
+
+
+def _destination(kind: str, id_: str | None) -> Destination:
+    match kind, id_:
+        case "member", str():
+            return AssignedTo(StaffId(id_))
+        case "shared_inbox", str():
+            return InSharedInbox(id_)
+        case _:
+            return Unassigned()
+
+
+def _label(id_: Any, appointment_id: str | None, as_of: datetime | None) -> CarriedPlace | None:  # noqa: ANN401 - a row's
+    return None if id_ is None else CarriedPlace(id_, appointment_id, as_of)
+
+
+def _appointments(row: "Record") -> tuple[Appointment, ...]:
+    if row["appointment_ids"] is None:
+        return ()
+    columns = (row[name] for name in ("appointment_ids", "starts", "at_locations", "with_providers", "as_ofs"))
+    return tuple(map(Appointment, *columns))
+
+
+def _places(body: str) -> dict[Any, Place]:
+    return {place["id"]: Place(place["name"], place["retired"]) for place in from_json(body)}

@@ -1,0 +1,69 @@
+"""Our copies of what the practice-management system says."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+from shared_messaging import Batch
+from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
+
+from router.storage.facts import Key
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection
+
+_APPOINTMENTS = """
+saved AS (
+    INSERT INTO appointment SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::timestamptz[]
+    )
+    ON CONFLICT (practice_id, patient_id, appointment_id) DO UPDATE SET
+        status = excluded.status, start_at = excluded.start_at, location_id = excluded.location_id,
+        provider_id = excluded.provider_id, as_of = excluded.as_of
+    WHERE appointment.as_of <= excluded.as_of
+    RETURNING 1
+)"""
+
+_DIRECTORIES = """
+saved AS (
+    INSERT INTO directory SELECT * FROM unnest($1::text[], $2::jsonb[], $3::jsonb[], $4::timestamptz[])
+    ON CONFLICT (practice_id) DO UPDATE SET
+        locations = excluded.locations, providers = excluded.providers, as_of = excluded.as_of
+    WHERE directory.as_of <= excluded.as_of
+    RETURNING 1
+)"""
+
+
+async def save_appointments(batch: Batch, events: Sequence[AppointmentSyncedV1]) -> None:
+    """Keep the newest of each appointment. An older one that arrives late changes nothing."""
+    newest = {(one.practice_id, one.patient_id, one.appointment_id): one for one in events}
+    rows = [
+        (*key, one.status, one.start, one.location_id, one.provider_id, one.as_of) for key, one in sorted(newest.items())
+    ]
+    if rows:
+        await batch.write(_APPOINTMENTS, *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def save_directories(batch: Batch, events: Sequence[DirectorySyncedV1]) -> None:
+    """Keep the newest directory of each practice."""
+    newest = {one.practice_id: one for one in events}
+    rows = [
+        (practice, _places(one.locations), _places(one.providers), one.as_of) for practice, one in sorted(newest.items())
+    ]
+    if rows:
+        await batch.write(_DIRECTORIES, *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def forget_patients(connection: "Connection", keys: Sequence[Key]) -> None:
+    """Delete all appointments of these patients. Repeating it is harmless, so it needs no fence."""
+    if keys:
+        await connection.execute(
+            "DELETE FROM appointment USING unnest($1::text[], $2::text[]) AS gone (practice_id, patient_id) "
+            "WHERE appointment.practice_id = gone.practice_id AND appointment.patient_id = gone.patient_id",
+            [practice for practice, _ in keys],
+            [patient for _, patient in keys],
+        )
+
+
+def _places(places: Sequence[object]) -> str:
+    return to_json(places).decode()

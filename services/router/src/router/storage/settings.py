@@ -1,0 +1,106 @@
+"""Routing settings: every version of them, and which is current."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shared_database import practice_scope
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsVersion:
+    """One version, and who saved it when."""
+
+    version: int
+    saved_at: datetime
+    saved_by: str
+
+
+async def newer_settings(
+    connection: "Connection", known: Mapping[str, int], practices: Collection[str]
+) -> dict[str, RoutingSettingsPublishedV1]:
+    """The current settings of those practices whose version is not the one that is `known`. One query."""
+    rows = await connection.fetch(
+        """
+        SELECT practice_id, body FROM routing_settings
+        JOIN unnest($1::text[], $2::int[]) AS asked (practice_id, known) USING (practice_id)
+        WHERE is_current AND version <> known
+        """,
+        list(practices),
+        [known.get(practice, -1) for practice in practices],
+    )
+    return {row["practice_id"]: RoutingSettingsPublishedV1.model_validate_json(row["body"]) for row in rows}
+
+
+async def current_settings(pool: "Pool", practice_id: str) -> RoutingSettingsPublishedV1 | None:
+    """The current settings of a practice; None when it has none yet."""
+    async with practice_scope(pool, practice_id) as connection:
+        body = await connection.fetchval(
+            "SELECT body FROM routing_settings WHERE practice_id = $1 AND is_current", practice_id
+        )
+    return None if body is None else RoutingSettingsPublishedV1.model_validate_json(body)
+
+
+async def settings_of_version(pool: "Pool", practice_id: str, version: int) -> RoutingSettingsPublishedV1 | None:
+    """One version; None when there is no such."""
+    async with practice_scope(pool, practice_id) as connection:
+        body = await connection.fetchval(
+            "SELECT body FROM routing_settings WHERE practice_id = $1 AND version = $2", practice_id, version
+        )
+    return None if body is None else RoutingSettingsPublishedV1.model_validate_json(body)
+
+
+async def versions_of(pool: "Pool", practice_id: str) -> list[SettingsVersion]:
+    """All versions, the newest first."""
+    async with practice_scope(pool, practice_id) as connection:
+        rows = await connection.fetch(
+            "SELECT version, saved_at, saved_by FROM routing_settings WHERE practice_id = $1 ORDER BY version DESC",
+            practice_id,
+        )
+    return [SettingsVersion(*row) for row in rows]
+
+
+async def save_settings(
+    pool: "Pool", settings: RoutingSettingsPublishedV1, *, over: int, saved_by: str, saved_at: datetime
+) -> bool:
+    """Save `settings` as the current version over version `over` (0: the first); False when `over` is not current."""
+    practice_id = settings.practice_id
+    async with practice_scope(pool, practice_id) as connection:
+        # One saver at a time for each practice, the first version included.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", practice_id)
+        current = await connection.fetchval(
+            "SELECT version FROM routing_settings WHERE practice_id = $1 AND is_current", practice_id
+        )
+        if (current or 0) != over:
+            return False
+        await connection.execute(
+            "UPDATE routing_settings SET is_current = false WHERE practice_id = $1 AND is_current", practice_id
+        )
+        await connection.execute(
+            "INSERT INTO routing_settings VALUES ($1, $2, $3, $4, $5, true)",
+            practice_id,
+            settings.version,
+            settings.model_dump_json(),
+            saved_at,
+            saved_by,
+        )
+        await connection.execute("INSERT INTO unpublished_settings VALUES ($1, $2)", practice_id, settings.version)
+    return True
+
+
+async def unpublished_settings(pool: "Pool") -> list[tuple[str, int]]:
+    """Practice and version of what Kafka does not have yet, older versions first."""
+    return [
+        (row["practice_id"], row["version"])
+        for row in await pool.fetch("SELECT practice_id, version FROM unpublished_settings ORDER BY practice_id, version")
+    ]
+
+
+async def mark_published(pool: "Pool", practice_id: str, version: int) -> None:
+    """Kafka has this version."""
+    await pool.execute("DELETE FROM unpublished_settings WHERE practice_id = $1 AND version = $2", practice_id, version)
