@@ -21,7 +21,7 @@ from shared_messaging.runner import Handler
 from shared_schemas.topics import Topic
 
 _POLL_MILLISECONDS = 200
-_FETCH_WAIT_MILLISECONDS = 5
+_FETCH_WAIT_MILLISECONDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def create_broker(kafka: KafkaConnection) -> KafkaBroker:
         **kafka.options,
         consumer_only=True,
         apply_types=False,
-        logger=logging.getLogger("faststream"),
+        logger=logging.getLogger("shared_messaging.faststream"),
         log_level=logging.DEBUG,  # its "Received" and "Processed" for each poll; errors keep their own level
     )
 

@@ -34,7 +34,7 @@ def health_routes(checks: Mapping[str, Callable[[], Check]]) -> APIRouter:
         is_ready = all(result.ok for result in results.values())
         content = {
             "status": "pass" if is_ready else "fail",
-            "checks": {name: result.reason or "ok" for name, result in results.items()},
+            "checks": {name: "ok" if result.ok else result.reason for name, result in results.items()},
         }
         return JSONResponse(content, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -38,6 +38,8 @@ class Principal:
     practice_id: str | None
     """None for operators only."""
     staff_id: str
+    expires_at: float
+    """When the token ends, in seconds since 1970: a stream must not outlive it."""
 
     def is_administrator_of(self, practice_id: str) -> bool:
         """May change how this practice is set up."""
@@ -55,6 +57,7 @@ class _Claims(BaseModel):
     staff_id: str | None = None
     practice_id: str | None = None
     role: Role
+    exp: float
 
 
 class TokenVerifier:
@@ -114,7 +117,7 @@ def _principal(verified: jwt.Claims) -> Principal:
     staff_id = claims.staff_id or claims.sub
     if staff_id is None or (claims.role == "operator") != (claims.practice_id is None):
         raise _unauthenticated()
-    return Principal(role=claims.role, practice_id=claims.practice_id, staff_id=staff_id)
+    return Principal(role=claims.role, practice_id=claims.practice_id, staff_id=staff_id, expires_at=claims.exp)
 
 
 def _unauthenticated() -> Problem:
