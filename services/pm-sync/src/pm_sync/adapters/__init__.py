@@ -1,0 +1,1 @@
+"""Sources of appointments, one file for each."""
