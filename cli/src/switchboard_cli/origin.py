@@ -23,10 +23,10 @@ from shared_web import Problem, install_problem_details
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _CREATE: Mapping[str, Callable[[], FastAPI]] = {
-    "ingest": lambda: ingest.app.create_app(ingest.settings.Settings()),
-    "router": lambda: router.app.create_app(router.settings.Settings()),
-    "notifier": lambda: notifier.app.create_app(notifier.settings.Settings()),
-    "pm-sync": lambda: pm_sync.app.create_app(pm_sync.settings.Settings()),
+    "ingest": lambda: ingest.app.create_app(ingest.settings.Settings.model_validate({})),
+    "router": lambda: router.app.create_app(router.settings.Settings.model_validate({})),
+    "notifier": lambda: notifier.app.create_app(notifier.settings.Settings.model_validate({})),
+    "pm-sync": lambda: pm_sync.app.create_app(pm_sync.settings.Settings.model_validate({})),
 }
 _PATHS: Mapping[str, tuple[str, ...]] = {
     "ingest": ingest.app.PATHS,

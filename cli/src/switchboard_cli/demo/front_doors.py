@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
 import httpx
 
@@ -51,18 +50,17 @@ class FrontDoors:
         path = f"/hooks/twilio/voice/{practice.VOICE_CHANNEL}"
         call = {"CallSid": "CA" + recording_id[2:], "AccountSid": practice.ACCOUNT_SID, "From": phone, "To": practice.VOICE_NUMBER}
         await self._twilio(path, call)
-        query = ""
         if extension is not None:
             await self._twilio(f"{path}/gather", {**call, "Digits": extension})
-            query = "?" + urlencode({"extension": extension, "from": phone})
         recording = {
-            **call,
+            "CallSid": call["CallSid"],
+            "AccountSid": practice.ACCOUNT_SID,
             "RecordingSid": recording_id,
             "RecordingUrl": f"https://api.twilio.com/2010-04-01/Accounts/{practice.ACCOUNT_SID}/Recordings/{recording_id}",
             "RecordingStatus": "completed",
             "RecordingDuration": "12",
         }
-        await self._twilio(f"{path}/recording{query}", recording)
+        await self._twilio(f"{path}/recording", recording)
         return ids.message_id("voicemail", practice.PRACTICE_ID, recording_id)
 
     async def write(self, patient: Patient, body: str, *, reason_id: str | None, client_message_id: str) -> str:

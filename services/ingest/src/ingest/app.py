@@ -1,0 +1,75 @@
+"""ingest's composition root."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+from fastapi import FastAPI
+from shared_database import DatabaseLogin, create_pool
+from shared_database.migrations import ServiceSchema
+from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
+from shared_observability import Check, health_routes
+from shared_schemas import topics
+from shared_web import TokenVerifier, install_problem_details
+from shared_web.stopping import stop_process
+
+from ingest import api, handlers, messenger, webhooks
+from ingest.messenger import Texting
+from ingest.publishing import Doors
+from ingest.settings import Settings
+
+SERVICE = "ingest"
+SCHEMA = ServiceSchema(schema="ingest", package="ingest")
+PATHS = (r"/hooks/", r"/v1/messages$", r"/v1/messenger/", r"/v1/practices/[^/]+/(profile|channels)(/|$)")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def subscriptions() -> list[Subscription]:
+    """What ingest consumes."""
+    return [
+        Subscription((topics.PATIENTS,), handlers.on_patients, "patients"),
+        Subscription((topics.PRACTICE_SETTINGS,), handlers.on_practice_settings, "practice-settings"),
+        Subscription((topics.ROUTED_MESSAGES,), handlers.on_routed_messages, "routed-messages"),
+    ]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI app; its lifespan starts and drains the consumers."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        kafka = KafkaConnection(settings.kafka_bootstrap_servers, "switchboard-ingest")
+        pool = await create_pool(DatabaseLogin(settings.postgres_dsn.get_secret_value(), SCHEMA.schema), max_size=20)
+        async with pool, Publisher(kafka) as publisher, httpx.AsyncClient(timeout=10) as http:
+            engine = Engine(
+                SERVICE,
+                subscriptions(),
+                kafka=kafka,
+                pool=pool,
+                publisher=publisher,
+                on_stopped=stop_process,
+                publishes=(topics.PATIENT_MESSAGES.name, topics.CONVERSATION_CHANGES.name),
+            )
+            async with engine:
+                app.state.doors = Doors(pool, publisher, _now, settings.public_url.rstrip("/"))
+                app.state.texting = Texting(http, settings.twilio_api_url.rstrip("/"))
+                app.state.engine = engine
+                yield
+
+    def consuming() -> Check:
+        engine: Engine | None = getattr(app.state, "engine", None)
+        return Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+
+    app = FastAPI(title="Switchboard ingest", version="1", lifespan=lifespan)
+    app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    app.state.checks = {"consumers": consuming}
+    install_problem_details(app)
+    app.include_router(webhooks.routes(lambda: app.state.doors))
+    app.include_router(messenger.routes(lambda: app.state.doors, lambda: app.state.texting))
+    app.include_router(api.routes(lambda: app.state.doors))
+    app.include_router(health_routes(app.state.checks))
+    return app

@@ -1,0 +1,1 @@
+"""SQL, one named function for each question. Rows never leave this package."""
