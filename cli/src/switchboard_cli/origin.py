@@ -37,6 +37,9 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
 SERVICES = tuple(_CREATE)
 SCHEMAS: tuple[ServiceSchema, ...] = (ingest.app.SCHEMA, router.app.SCHEMA, notifier.app.SCHEMA, pm_sync.app.SCHEMA)
 
+CONSUMERS: tuple[ServiceSchema, ...] = (ingest.app.SCHEMA, router.app.SCHEMA, notifier.app.SCHEMA)
+"""Those that read topics: pm-sync only writes."""
+
 
 def create_service(name: str) -> FastAPI:
     """One service, from the environment's settings.

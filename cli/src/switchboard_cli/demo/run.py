@@ -19,7 +19,7 @@ from switchboard_cli.demo.seed import Seeded, plan, seed, write_demo_file
 from switchboard_cli.demo.staff_room import StaffRoom
 from switchboard_cli.demo.stand_in_provider import OUTBOX_PATH, create_provider
 from switchboard_cli.installation import Installation, free_port
-from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.origin import CONSUMERS
 
 DEMO_FILE = "demo.json"
 
@@ -59,7 +59,7 @@ async def seeded_practice(installation: Installation, provider_url: str) -> Asyn
     operator = installation.issuer.token(role="operator", practice_id=None, staff_id="demo-operator")
     async with httpx.AsyncClient(base_url=installation.base_url, timeout=20) as http:
         await seed(http, operator, seeded)
-        await until_caught_up(installation.kafka_bootstrap_servers, installation.postgres_dsn, SCHEMAS)
+        await until_caught_up(installation.kafka_bootstrap_servers, installation.postgres_dsn, CONSUMERS)
         demo = DemoPractice(installation, seeded, provider_url, http)
         surroundings = {
             "base_url": installation.base_url,

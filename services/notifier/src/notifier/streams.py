@@ -30,7 +30,8 @@ REPLAY_LIMIT = 20_000
 """A client that missed more of its partition re-reads the snapshot: that is faster than the replay."""
 CLIENT_BYTES = 1024 * 1024
 """What waits for a slow client before it is cut. It resumes by its cursor."""
-RETRY_MILLISECONDS = 2_000
+RETRY = b"retry: 2000\n"
+"""Comes with the first event: how many milliseconds a client waits before it reconnects."""
 
 STREAMS = Gauge("switchboard_staff_streams", "Staff streams that are open.")
 RESETS = Counter("switchboard_stream_resets", "Streams that began with a reset, by why.", ["reason"])
@@ -125,9 +126,8 @@ class StaffStreams:
         clients.add(client)
         STREAMS.inc()
         try:
-            yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
             if last_event_id is None:
-                yield frame("snapshot", to_json({"cursor": str(newest)}), str(newest))
+                yield RETRY + frame("snapshot", to_json({"cursor": str(newest)}), str(newest))
             else:
                 yield await self._missed(log, practice_id, caller.staff_id, last_event_id, live_from, newest)
             while True:
@@ -186,7 +186,7 @@ class StaffStreams:
         found = await self._after(log, last_event_id, live_from)
         if isinstance(found, str):
             RESETS.labels(found).inc()
-            return frame("reset", to_json({"reason": found}), str(newest))
+            return RETRY + frame("reset", to_json({"reason": found}), str(newest))
         frames = (entry.frame_for(staff_id) for entry in found if entry.practice_id == practice_id)
         return b"".join(one for one in frames if one is not None) or b": nothing missed\n\n"
 
