@@ -75,13 +75,15 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
     """`switchboard up --seed-demo`, ready; stopped at the end of the session."""
     directory = tmp_path_factory.mktemp("system")
     command = [sys.executable, "-m", "switchboard_cli", "up", "--seed-demo", "--port", "0", "--data", str(directory)]
-    with (directory / "output.txt").open("w") as output:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True)  # noqa: S603 - our own
-    try:
+    with (
+        (directory / "output.txt").open("w") as output,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True) as process,  # noqa: S603 - our own
+    ):
         assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("ready http://"), (directory / "output.txt").read_text()
-        yield System(json.loads((directory / "demo.json").read_text()))
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=STOP_SECONDS)
+        try:
+            line = process.stdout.readline()
+            assert line.startswith("ready http://"), (directory / "output.txt").read_text()
+            yield System(json.loads((directory / "demo.json").read_text()))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=STOP_SECONDS)

@@ -24,18 +24,16 @@ def test_the_demo_routes_every_message_as_the_rules_want_and_stops() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_that_is_interrupted_while_it_starts_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
-    demo = subprocess.Popen(  # noqa: S603 - our own command
-        [*SWITCHBOARD, "demo", "--port", "0", "--data", str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert demo.stderr is not None
-    for line in demo.stderr:
-        if "migrations" in line:
-            break
-    children = psutil.Process(demo.pid).children(recursive=True)
-    os.kill(demo.pid, number)
+    command = [*SWITCHBOARD, "demo", "--port", "0", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as demo:  # noqa: S603 - our own
+        assert demo.stderr is not None
+        assert any("migrations" in line for line in demo.stderr)
+        children = psutil.Process(demo.pid).children(recursive=True)
+        os.kill(demo.pid, number)
+        code = demo.wait(timeout=60)
 
-    assert demo.wait(timeout=60) == 128 + number
     _, alive = psutil.wait_procs(children, timeout=10)
+    assert code == 128 + number
     assert children
     assert not alive
 
@@ -46,8 +44,15 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         finished = subprocess.run(  # noqa: S603 - our own command
-            [*SWITCHBOARD, "demo", "--port", str(port), "--data", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+            [*SWITCHBOARD, "demo", "--port", str(port), "--data", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     assert finished.returncode == 1
-    assert finished.stderr.strip() == f"switchboard: port {port} is in use: choose another with --port, or --port 0 for any"
+    assert (
+        finished.stderr.strip()
+        == f"switchboard: port {port} is in use: choose another with --port, or --port 0 for any"
+    )

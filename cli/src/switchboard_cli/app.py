@@ -130,7 +130,7 @@ def serve(
 
       switchboard serve router --port 8001
     """
-    from switchboard_cli.serving import run_service  # noqa: PLC0415 - the services take a second to import
+    from switchboard_cli.serving import run_service
 
     run_service(service, host=host, port=port, ready_file=ready_file)
 
@@ -166,9 +166,8 @@ def migrate(
 
       switchboard migrate --dsn postgresql://owner@localhost/switchboard
     """
-    from shared_database.migrations import migrate as apply  # noqa: PLC0415 - start-up time
-
-    from switchboard_cli.origin import SCHEMAS  # noqa: PLC0415 - the services take a second to import
+    from shared_database.migrations import migrate as apply
+    from switchboard_cli.origin import SCHEMAS
 
     wanted = [schema for schema in SCHEMAS if service is None or schema.schema == service.replace("-", "_")]
     if not wanted:
@@ -192,7 +191,7 @@ def topics_apply(
 
       switchboard topics apply --bootstrap-servers localhost:9092 --partitions 24 --replication 3
     """
-    from switchboard_cli.topics import apply_topics  # noqa: PLC0415 - start-up time
+    from switchboard_cli.topics import apply_topics
 
     made = _reachable(
         lambda: asyncio.run(apply_topics(bootstrap_servers, partitions=partitions, replication=replication)), "Kafka"
@@ -210,7 +209,7 @@ def topics_check(
 
       switchboard topics check --bootstrap-servers localhost:9092 --json
     """
-    from switchboard_cli.topics import check_topics  # noqa: PLC0415 - start-up time
+    from switchboard_cli.topics import check_topics
 
     differences = _reachable(lambda: asyncio.run(check_topics(bootstrap_servers, partitions=partitions)), "Kafka")
     lines = [f"{difference.topic} {difference.problem}" for difference in differences]
@@ -233,8 +232,8 @@ def practice_export(
 
       switchboard practice export maple-street --output maple-street.yaml
     """
-    from switchboard_cli.practice_api import PracticeApi  # noqa: PLC0415 - start-up time
-    from switchboard_cli.practice_files import as_yaml  # noqa: PLC0415 - start-up time
+    from switchboard_cli.practice_api import PracticeApi
+    from switchboard_cli.practice_files import as_yaml
 
     settings, etag = PracticeApi(url, access_token).settings(practice_id)
     if etag is None:
@@ -263,16 +262,13 @@ def practice_import(
 
       switchboard practice import maple-street.yaml
     """
-    from switchboard_cli.practice_api import PracticeApi  # noqa: PLC0415 - start-up time
-    from switchboard_cli.practice_files import difference, read_settings  # noqa: PLC0415 - start-up time
+    from switchboard_cli.practice_api import PracticeApi
+    from switchboard_cli.practice_files import difference, read_settings
 
     wanted, api = read_settings(file), PracticeApi(url, access_token)
     current, etag = api.settings(wanted.practice_id)
     changes = difference(current, wanted)
-    if dry_run or not changes:
-        saved = None
-    else:
-        saved = api.save(wanted.model_copy(update={"version": current.version}), etag)
+    saved = None if dry_run or not changes else api.save(wanted.model_copy(update={"version": current.version}), etag)
     content = {"practice_id": wanted.practice_id, "difference": changes, "saved_version": saved}
     lines = changes or ["nothing to change"]
     _print(content, as_json=as_json, lines=lines if saved is None else [*lines, f"saved as version {saved}"])
@@ -291,10 +287,12 @@ def dlq_list(
 
       switchboard dlq list --bootstrap-servers localhost:9092 --topic patient-messages
     """
-    from switchboard_cli.dead_letters import list_dead_letters  # noqa: PLC0415 - start-up time
+    from switchboard_cli.dead_letters import list_dead_letters
 
     letters = _reachable(lambda: asyncio.run(list_dead_letters(bootstrap_servers, topic)), "Kafka")
-    lines = [f"{letter.position}  from {letter.original_position}  {letter.error}: {letter.reason}" for letter in letters]
+    lines = [
+        f"{letter.position}  from {letter.original_position}  {letter.error}: {letter.reason}" for letter in letters
+    ]
     _print([letter.as_row() for letter in letters], as_json=as_json, lines=lines or ["no dead letters"])
 
 
@@ -303,7 +301,9 @@ def dlq_show(
     position: Annotated[str, typer.Argument(help="As dlq list prints it.")],
     bootstrap_servers: BrokerOption,
     *,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Print the record itself: it may hold patient data.")] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Print the record itself: it may hold patient data.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show one dead letter with its error. The record itself is shown only with --reveal.
@@ -312,7 +312,7 @@ def dlq_show(
 
       switchboard dlq show patient-messages-dlq:0:12 --bootstrap-servers localhost:9092
     """
-    from switchboard_cli.dead_letters import dead_letter_at  # noqa: PLC0415 - start-up time
+    from switchboard_cli.dead_letters import dead_letter_at
 
     letter = _reachable(lambda: asyncio.run(dead_letter_at(bootstrap_servers, position)), "Kafka")
     row = letter.as_row()
@@ -336,7 +336,7 @@ def dlq_replay(
 
       switchboard dlq replay --topic patient-messages --bootstrap-servers localhost:9092
     """
-    from switchboard_cli.dead_letters import dead_letter_at, list_dead_letters, replay  # noqa: PLC0415 - start-up time
+    from switchboard_cli.dead_letters import dead_letter_at, list_dead_letters, replay
 
     if (position is None) == (topic is None):
         message = "say which: a position as dlq list prints it, or --topic for all of a topic"
@@ -364,7 +364,7 @@ def token(
 
       switchboard token --practice maple-street --staff fay-front --role member
     """
-    from switchboard_cli.development_issuer import DevelopmentIssuer  # noqa: PLC0415 - start-up time
+    from switchboard_cli.development_issuer import DevelopmentIssuer
 
     if role not in {"member", "administrator"}:
         message = f"there is no role {role}: choose member or administrator"
@@ -379,9 +379,8 @@ def token(
 @app.command()
 def version(*, as_json: JsonOption = False) -> None:
     """Print the version and the schema revisions of this code."""
-    from shared_database.migrations import newest_revision  # noqa: PLC0415 - start-up time
-
-    from switchboard_cli.origin import SCHEMAS  # noqa: PLC0415 - the services take a second to import
+    from shared_database.migrations import newest_revision
+    from switchboard_cli.origin import SCHEMAS
 
     revisions = {schema.schema: newest_revision(schema) for schema in SCHEMAS}
     content = {"version": distribution_version("switchboard-cli"), "revisions": revisions}
@@ -390,7 +389,7 @@ def version(*, as_json: JsonOption = False) -> None:
 
 
 async def _demo(directory: Path, port: int, *, once: bool) -> int:
-    from switchboard_cli.demo.run import play, show_addresses  # noqa: PLC0415 - the services take a second to import
+    from switchboard_cli.demo.run import play, show_addresses
 
     async with _demo_practice(directory, port) as practice:
         _out.print(f"ready {practice.installation.base_url}")
@@ -409,7 +408,7 @@ async def _up(directory: Path, port: int, *, seed_demo: bool) -> int:
             _out.print(f"ready {practice.installation.base_url}")
             await asyncio.Event().wait()
     else:
-        from switchboard_cli.installation import running  # noqa: PLC0415 - the services take a second to import
+        from switchboard_cli.installation import running
 
         async with running(directory, port, progress=_say_step) as installation:
             _out.print(f"ready {installation.base_url}")
@@ -419,8 +418,8 @@ async def _up(directory: Path, port: int, *, seed_demo: bool) -> int:
 
 @asynccontextmanager
 async def _demo_practice(directory: Path, port: int) -> "AsyncGenerator[DemoPractice]":
-    from switchboard_cli.demo.run import seeded_practice, stand_in_provider  # noqa: PLC0415 - as above
-    from switchboard_cli.installation import running  # noqa: PLC0415 - as above
+    from switchboard_cli.demo.run import seeded_practice, stand_in_provider
+    from switchboard_cli.installation import running
 
     async with stand_in_provider() as provider_url:
         settings = {"SWITCHBOARD_INGEST_TWILIO_API_URL": provider_url}
@@ -444,8 +443,8 @@ def _print(content: object, *, as_json: bool, lines: list[str]) -> None:
 
 def _reachable(work: Callable[[], Result], what: str) -> Result:
     """Do the work; say in one line when the other side cannot be reached."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - start-up time
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - start-up time
+    from aiokafka.errors import KafkaError
+    from sqlalchemy.exc import OperationalError
 
     try:
         return work()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
 from shared_database.migrations import ServiceSchema
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared_database.migrations import migrate
-
 from switchboard_cli.development_issuer import DevelopmentIssuer
 from switchboard_cli.embedded.process import child_process
 from switchboard_cli.embedded.stack import embedded_stack
@@ -98,7 +97,9 @@ async def _services(
     running_services = asyncio.create_task(_keep_running(directory, port, environment, progress, ready))
     becoming_ready = asyncio.create_task(ready.wait())
     try:
-        await asyncio.wait({running_services, becoming_ready}, return_when=asyncio.FIRST_COMPLETED, timeout=START_SECONDS)
+        await asyncio.wait(
+            {running_services, becoming_ready}, return_when=asyncio.FIRST_COMPLETED, timeout=START_SECONDS
+        )
         if not ready.is_set():
             if running_services.done():
                 running_services.result()
@@ -115,7 +116,17 @@ async def _keep_running(
     directory: Path, port: int, environment: Mapping[str, str], progress: Progress, ready: asyncio.Event
 ) -> None:
     ready_file = directory / "services.ready"
-    command = [sys.executable, "-m", "switchboard_cli", "serve", ALL, "--port", str(port), "--ready-file", str(ready_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "switchboard_cli",
+        "serve",
+        ALL,
+        "--port",
+        str(port),
+        "--ready-file",
+        str(ready_file),
+    ]
     while True:
         ready_file.unlink(missing_ok=True)
         async with child_process("services", command, log=_log(directory), environment=environment) as services:

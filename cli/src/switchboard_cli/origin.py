@@ -8,6 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 import ingest.app
 import ingest.settings
 import notifier.app
@@ -16,11 +19,9 @@ import pm_sync.app
 import pm_sync.settings
 import router.app
 import router.settings
-from fastapi import FastAPI
 from shared_database.migrations import ServiceSchema
 from shared_observability import health_routes
 from shared_web import Problem, install_problem_details
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 _CREATE: Mapping[str, Callable[[], FastAPI]] = {
     "ingest": lambda: ingest.app.create_app(ingest.settings.Settings.model_validate({})),

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
-from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from switchboard_cli.failures import Failed
 
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
-from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from switchboard_cli.failures import Failed
 
 MAX_FILE_BYTES = 5_000_000
@@ -47,7 +47,9 @@ def read_settings(path: Path) -> RoutingSettingsPublishedV1:
     try:
         return RoutingSettingsPublishedV1.model_validate(content, extra="forbid")
     except ValidationError as error:
-        lines = [_in_words(path, content, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
+        lines = [
+            _in_words(path, content, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()
+        ]
         raise Failed("\n".join(sorted(set(lines)))) from None
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import ValidationError
+
 from shared_observability import configure_logging
 from shared_web import serve
 from shared_web.stopping import stopped_because
-
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SERVICES, create_origin, create_service
 

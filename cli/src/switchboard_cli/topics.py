@@ -73,7 +73,9 @@ async def check_topics(bootstrap_servers: str, *, partitions: int) -> list[Diffe
         wanted = wanted_topics(partitions)
         differences = [Difference(topic.name, "is missing") for topic in wanted if topic.name not in existing]
         present = [topic for topic in wanted if topic.name in existing]
-        described = {entry["topic"]: len(entry["partitions"]) for entry in await admin.describe_topics([t.name for t in present])}
+        described = {
+            entry["topic"]: len(entry["partitions"]) for entry in await admin.describe_topics([t.name for t in present])
+        }
         configured = await _configurations(admin, [topic.name for topic in present])
         for topic in present:
             if described[topic.name] < topic.partitions:

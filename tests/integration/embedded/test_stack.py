@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from switchboard_cli.embedded.stack import embedded_stack
 from switchboard_cli.failures import Failed
 from switchboard_cli.topics import apply_topics
@@ -83,10 +85,10 @@ async def test_a_second_start_on_the_same_directory_finds_the_data_of_the_first(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_outlives_an_owner_that_is_killed(directory: Path, number: signal.Signals) -> None:
-    owner = start_owner(directory, until="running")
-    children = psutil.Process(owner.pid).children(recursive=True)
-    os.kill(owner.pid, number)
-    owner.wait(timeout=GONE_SECONDS)
+    with owner_of(directory, until="running") as owner:
+        children = psutil.Process(owner.pid).children(recursive=True)
+        os.kill(owner.pid, number)
+        owner.wait(timeout=GONE_SECONDS)
 
     _, alive = psutil.wait_procs(children, timeout=GONE_SECONDS)
     assert len(children) >= 2
@@ -94,32 +96,31 @@ def test_nothing_outlives_an_owner_that_is_killed(directory: Path, number: signa
 
 
 def test_an_owner_that_is_killed_while_starting_leaves_nothing(directory: Path) -> None:
-    owner = start_owner(directory, until="Kafka starting")
-    children = psutil.Process(owner.pid).children(recursive=True)
-    owner.kill()
-    owner.wait(timeout=GONE_SECONDS)
+    with owner_of(directory, until="Kafka starting") as owner:
+        children = psutil.Process(owner.pid).children(recursive=True)
 
     _, alive = psutil.wait_procs(children, timeout=GONE_SECONDS)
     assert not alive
 
 
 async def test_a_directory_in_use_is_refused_in_one_line_that_names_the_process(directory: Path) -> None:
-    owner = start_owner(directory, until="running")
-    try:
-        with pytest.raises(Failed, match=f"in use by process {owner.pid}: stop it"):
-            async with embedded_stack(directory, progress=quiet):
-                pass
-    finally:
-        owner.kill()
-        owner.wait(timeout=GONE_SECONDS)
+    with (
+        owner_of(directory, until="running") as owner,
+        pytest.raises(Failed, match=f"in use by process {owner.pid}: stop it"),
+    ):
+        async with embedded_stack(directory, progress=quiet):
+            pass
 
 
-def start_owner(directory: Path, *, until: str) -> "subprocess.Popen[str]":
-    owner = subprocess.Popen(  # noqa: S603 - our own program
+@contextmanager
+def owner_of(directory: Path, *, until: str) -> "Generator[subprocess.Popen[str]]":
+    """A process that runs a stack, once it has said `until`; killed at the end if it is still there."""
+    with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", OWNER, str(directory)], stdout=subprocess.PIPE, text=True
-    )
-    assert owner.stdout is not None
-    for line in owner.stdout:
-        if line.strip() == until:
-            return owner
-    pytest.fail("the owner ended early")
+    ) as owner:
+        assert owner.stdout is not None
+        try:
+            assert any(line.strip() == until for line in owner.stdout), "the owner ended early"
+            yield owner
+        finally:
+            owner.kill()

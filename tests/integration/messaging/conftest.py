@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from shared_database import DatabaseLogin, create_pool
 from shared_database.engine_tables import CREATE_ENGINE_TABLES
 from shared_messaging import (

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 
 import pytest
+
 from shared_messaging import Batch
 
 from .conftest import Stage

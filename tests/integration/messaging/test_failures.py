@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from shared_messaging import Batch, Conflict, PermanentFailure
 from shared_schemas.patient_messages import MessageReceivedV1
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+
 from shared_messaging import MissingTopics, partition_counts
 
 from .conftest import PARTITIONS, Stage

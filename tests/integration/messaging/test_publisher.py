@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+
 from shared_messaging import KafkaConnection, Outgoing, Publisher, PublishFailed
 
 from .conftest import Stage

@@ -1,8 +1,10 @@
 """One writer at a time under a name, without a topic to read."""
 
-import pytest
-from shared_messaging import Fenced, FencedSource, KafkaConnection, Outgoing, Publisher, PublishFailed
 from datetime import timedelta
+
+import pytest
+
+from shared_messaging import Fenced, FencedSource, KafkaConnection, Outgoing, Publisher, PublishFailed
 
 from .conftest import WRITE_EFFECTS, Stage
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from shared_messaging import Batch
 from shared_messaging.outgoing import unpack
 

@@ -48,7 +48,12 @@ class FrontDoors:
     async def call(self, phone: str, extension: str | None, *, recording_id: str) -> str:
         """Leave a voicemail, with or without choosing an extension; returns the id that the message will have."""
         path = f"/hooks/twilio/voice/{practice.VOICE_CHANNEL}"
-        call = {"CallSid": "CA" + recording_id[2:], "AccountSid": practice.ACCOUNT_SID, "From": phone, "To": practice.VOICE_NUMBER}
+        call = {
+            "CallSid": "CA" + recording_id[2:],
+            "AccountSid": practice.ACCOUNT_SID,
+            "From": phone,
+            "To": practice.VOICE_NUMBER,
+        }
         await self._twilio(path, call)
         if extension is not None:
             await self._twilio(f"{path}/gather", {**call, "Digits": extension})

@@ -30,6 +30,7 @@ ACCOUNT_SID = "AC" + "0" * 31 + "1"
 EXTENSIONS = {"1": "appointments", "2": "refills", "3": "nurse-line"}
 NURSE_LINE = "nurse-line"
 
+
 def provider_at(location_id: str) -> str:
     """The one provider who works at a location."""
     return _PROVIDER_AT[location_id]
@@ -83,9 +84,8 @@ class Patient:
             return [self._row("", "", None)]
         if self.number in _CANCELLED_ONLY:
             return [self._row("cancelled", "elm", self.next_start)]
-        if self.number in _PAST_ONLY:
+        if self.number in _PAST_ONLY or self.location_id is None:
             return [self._row("fulfilled", "river", self.started_at - timedelta(days=3))]
-        assert self.location_id is not None
         elsewhere = "river" if self.location_id == "elm" else "elm"
         later = self._row("booked", elsewhere, self.next_start + timedelta(days=30), suffix="-later")
         return [self._row("booked", self.location_id, self.next_start), later]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
-from shared_web import serve
 
+from shared_web import serve
 from switchboard_cli.backlog import until_caught_up
 from switchboard_cli.demo import practice, show
 from switchboard_cli.demo.front_doors import FrontDoors
@@ -112,4 +112,6 @@ def show_addresses(demo: DemoPractice, console: Console) -> None:
         },
     )
     console.print("Watch what Fay at the front desk is told:")
-    console.print(f"  curl -N -H 'Authorization: Bearer {token}' {demo.installation.base_url}/v1/stream", soft_wrap=True)
+    console.print(
+        f"  curl -N -H 'Authorization: Bearer {token}' {demo.installation.base_url}/v1/stream", soft_wrap=True
+    )

@@ -4,13 +4,15 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from httpx_sse import aconnect_sse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 
 @dataclass(slots=True)
@@ -46,18 +48,20 @@ class StaffRoom:
     async def told(self, message_id: str, people: set[str], *, seconds: float) -> Heard:
         """Wait until all of `people` are told of a message, or the time is over; what was heard either way."""
         async with self.changed:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(
-                    self.changed.wait_for(lambda: people <= self.heard[message_id].told.keys() and self.heard[message_id].routed),
+                    self.changed.wait_for(
+                        lambda: people <= self.heard[message_id].told.keys() and self.heard[message_id].routed
+                    ),
                     seconds,
                 )
-            except TimeoutError:
-                pass
         return self.heard[message_id]
 
     async def _listen(self, http: httpx.AsyncClient, staff_id: str, token: str, started: asyncio.Event) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        async with aconnect_sse(http, "GET", "/v1/stream", headers=headers, timeout=httpx.Timeout(10, read=60)) as stream:
+        async with aconnect_sse(
+            http, "GET", "/v1/stream", headers=headers, timeout=httpx.Timeout(10, read=60)
+        ) as stream:
             stream.response.raise_for_status()
             async for event in stream.aiter_sse():
                 if event.event == "snapshot":

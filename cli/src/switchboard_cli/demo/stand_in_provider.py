@@ -37,7 +37,10 @@ def create_provider() -> FastAPI:
 
     @app.post("/2010-04-01/Accounts/{account_sid}/Messages.json")
     async def send(
-        account_sid: str, to: Annotated[str, Form(alias="To")], from_: Annotated[str, Form(alias="From")], body: Annotated[str, Form(alias="Body")]
+        account_sid: str,
+        to: Annotated[str, Form(alias="To")],
+        from_: Annotated[str, Form(alias="From")],
+        body: Annotated[str, Form(alias="Body")],
     ) -> JSONResponse:
         outbox.append(SentText(to=to, from_=from_, body=body, sent_at=datetime.now(UTC)))
         sid = "SM" + content_id("text", account_sid, str(len(outbox))).replace("-", "")

@@ -66,7 +66,12 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
 
 
 def _server(place: _Place, directory: Path, port: int) -> contextlib.AbstractAsyncContextManager[ChildProcess]:
-    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "max_connections": "200"}
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+    }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return child_process(
         "PostgreSQL",

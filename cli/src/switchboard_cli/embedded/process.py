@@ -37,7 +37,7 @@ class ChildProcess:
 @asynccontextmanager
 async def child_process(  # noqa: PLR0913 - a process has these properties
     name: str,
-    command: Sequence[str | Path],
+    command: Sequence[object],
     *,
     log: Path,
     environment: Mapping[str, str] | None = None,

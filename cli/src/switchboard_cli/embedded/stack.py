@@ -24,7 +24,9 @@ class EmbeddedStack:
 
 
 @asynccontextmanager
-async def embedded_stack(directory: Path, *, progress: Progress, kafka_heap: str = "256m") -> AsyncGenerator[EmbeddedStack]:
+async def embedded_stack(
+    directory: Path, *, progress: Progress, kafka_heap: str = "256m"
+) -> AsyncGenerator[EmbeddedStack]:
     """Run both, with their data in `directory`, until the end of the block.
 
     SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS and SWITCHBOARD_POSTGRES_DSN are used instead where they are set. Raises `Failed`
@@ -35,8 +37,12 @@ async def embedded_stack(directory: Path, *, progress: Progress, kafka_heap: str
     postgres = os.environ.get("SWITCHBOARD_POSTGRES_DSN")
     with _only_us(directory / "lock"):
         async with (
-            _in_background(_given(kafka) if kafka else embedded_kafka(directory / "kafka", progress=progress, heap=kafka_heap)) as kafka_started,
-            _in_background(_given(postgres) if postgres else embedded_postgres(directory / "postgres", progress=progress)) as postgres_started,
+            _in_background(
+                _given(kafka) if kafka else embedded_kafka(directory / "kafka", progress=progress, heap=kafka_heap)
+            ) as kafka_started,
+            _in_background(
+                _given(postgres) if postgres else embedded_postgres(directory / "postgres", progress=progress)
+            ) as postgres_started,
         ):
             yield EmbeddedStack(await kafka_started, await postgres_started)
 
@@ -82,7 +88,9 @@ def _only_us(lock: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            message = f"{lock.parent} is in use by process {file.read().strip() or '?'}: stop it, or choose another directory"
+            message = (
+                f"{lock.parent} is in use by process {file.read().strip() or '?'}: stop it, or choose another directory"
+            )
             raise Failed(message) from None
         file.truncate(0)
         file.write(str(os.getpid()))

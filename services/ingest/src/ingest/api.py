@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from fastapi import Path as PathParameter
-from shared_web import Principal, Problem, administrator_of
 
 from ingest.configuration import SECRETS, Channel, Profile
 from ingest.publishing import Doors
@@ -18,6 +17,7 @@ from ingest.storage.practices import (
     save_channel,
     save_profile,
 )
+from shared_web import Principal, Problem, administrator_of
 
 Administrator = Annotated[Principal, Depends(administrator_of)]
 ChannelId = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -54,9 +54,7 @@ def routes(doors: Callable[[], Doors]) -> APIRouter:
         return _shown(channel_id, channel)
 
     @router.put("/channels/{channel_id}")
-    async def write_channel(
-        practice_id: str, channel_id: ChannelId, body: Channel, _: Administrator
-    ) -> dict[str, Any]:
+    async def write_channel(practice_id: str, channel_id: ChannelId, body: Channel, _: Administrator) -> dict[str, Any]:
         try:
             await save_channel(doors().pool, practice_id, channel_id, body)
         except Taken:

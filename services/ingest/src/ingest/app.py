@@ -6,6 +6,11 @@ from datetime import UTC, datetime
 
 import httpx
 from fastapi import FastAPI
+
+from ingest import api, handlers, messenger, webhooks
+from ingest.messenger import Texting
+from ingest.publishing import Doors
+from ingest.settings import Settings
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
@@ -13,11 +18,6 @@ from shared_observability import Check, health_routes
 from shared_schemas import topics
 from shared_web import TokenVerifier, install_problem_details
 from shared_web.stopping import stop_process
-
-from ingest import api, handlers, messenger, webhooks
-from ingest.messenger import Texting
-from ingest.publishing import Doors
-from ingest.settings import Settings
 
 SERVICE = "ingest"
 SCHEMA = ServiceSchema(schema="ingest", package="ingest")
@@ -62,7 +62,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     def consuming() -> Check:
         engine: Engine | None = getattr(app.state, "engine", None)
-        return Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+        return (
+            Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+        )
 
     app = FastAPI(title="Switchboard ingest", version="1", lifespan=lifespan)
     app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)

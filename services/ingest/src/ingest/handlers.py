@@ -1,12 +1,11 @@
 """Events in: keep copies of what identity and the picker are decided from."""
 
+from ingest.storage.patients import save_history, save_patients, save_settings
 from shared_messaging import Batch
 from shared_schemas.practice_management import PatientSyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1
 from shared_schemas.values import PatientEvent
-
-from ingest.storage.patients import save_history, save_patients, save_settings
 
 
 async def on_patients(batch: Batch) -> None:

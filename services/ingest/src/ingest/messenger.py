@@ -11,12 +11,6 @@ import httpx
 import structlog
 from fastapi import APIRouter, Cookie, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from shared_schemas import ids
-from shared_schemas.conversation_changes import Actor, PracticeMessageReadV1
-from shared_schemas.patient_messages import MessageReceivedV1
-from shared_schemas.practice_settings import Reason
-from shared_schemas.values import Id
-from shared_web import Problem
 
 from ingest.adapters.twilio import SendFailed, send_text
 from ingest.configuration import TwilioSms
@@ -27,6 +21,12 @@ from ingest.storage.owners import practice_of
 from ingest.storage.patients import patients_born_on, patients_with_phone, settings_of, thread_of
 from ingest.storage.practices import channels_of, profile_of
 from ingest.webhooks import e164
+from shared_schemas import ids
+from shared_schemas.conversation_changes import Actor, PracticeMessageReadV1
+from shared_schemas.patient_messages import MessageReceivedV1
+from shared_schemas.practice_settings import Reason
+from shared_schemas.values import Id
+from shared_web import Problem
 
 COOKIE = "switchboard_session"
 MOST_CHARACTERS = 10_000
@@ -220,7 +220,13 @@ async def _send_code(parts: Doors, texting: Texting, practice_id: str, phone: st
     text = f"{code} is your code. It works for ten minutes. Nobody from the practice will ask you for it."
     try:
         await send_text(
-            texting.http, texting.twilio_api_url, sms.account_sid, sms.auth_token, sender=sms.number, to=phone, body=text
+            texting.http,
+            texting.twilio_api_url,
+            sms.account_sid,
+            sms.auth_token,
+            sender=sms.number,
+            to=phone,
+            body=text,
         )
     except (SendFailed, httpx.HTTPError) as error:
         log.warning("a code could not be texted", practice_id=practice_id, error=type(error).__name__)

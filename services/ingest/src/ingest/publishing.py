@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter
+
 from shared_messaging import Outgoing, Publisher, PublishFailed
 from shared_schemas import topics
 from shared_schemas.conversation_changes import ConversationChange

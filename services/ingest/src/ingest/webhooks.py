@@ -9,11 +9,6 @@ from urllib.parse import parse_qsl
 import phonenumbers
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
-from shared_schemas import ids
-from shared_schemas.cloudevents import UnreadableEvent, decode
-from shared_schemas.conversation_changes import Actor, ConsentChangedV1, ConversationChange, TranscriptAddedV1
-from shared_schemas.patient_messages import MessageReceivedV1
-from shared_web import Problem
 
 from ingest.adapters import telnyx, twilio
 from ingest.configuration import TelnyxSms, TwilioSms, TwilioVoice
@@ -23,6 +18,11 @@ from ingest.publishing import Doors
 from ingest.storage.owners import digest, practice_of
 from ingest.storage.patients import patients_with_phone
 from ingest.storage.practices import PlacedChannel, begin_call, call_of, channel_of
+from shared_schemas import ids
+from shared_schemas.cloudevents import UnreadableEvent, decode
+from shared_schemas.conversation_changes import Actor, ConsentChangedV1, ConversationChange, TranscriptAddedV1
+from shared_schemas.patient_messages import MessageReceivedV1
+from shared_web import Problem
 
 MOST_BYTES = 256 * 1024
 TWIML = "application/xml"
@@ -61,7 +61,14 @@ def _add_twilio_sms(router: APIRouter, doors: Callable[[], Doors]) -> None:
         """A text came in: https://www.twilio.com/docs/messaging/guides/webhook-request"""
         parts = doors()
         signed, _ = await _from_twilio(parts, channel_id, request, TwilioSms)
-        await _accept_text(parts, signed.practice_id, signed.country, signed.get("From"), signed.get("MessageSid"), signed.form.get("Body", ""))
+        await _accept_text(
+            parts,
+            signed.practice_id,
+            signed.country,
+            signed.get("From"),
+            signed.get("MessageSid"),
+            signed.form.get("Body", ""),
+        )
         return Response(twilio.EMPTY_ANSWER, media_type=TWIML)
 
 
@@ -128,7 +135,9 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
         except ValidationError:
             raise Problem(HTTPStatus.BAD_REQUEST, "This is no webhook of Telnyx") from None
         if received is not None:
-            await _accept_text(parts, practice_id, placed.country, received.sender.phone_number, received.id, received.text)
+            await _accept_text(
+                parts, practice_id, placed.country, received.sender.phone_number, received.id, received.text
+            )
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -139,13 +148,19 @@ def _add_adapters(router: APIRouter, doors: Callable[[], Doors]) -> None:
         parts = doors()
         practice_id = await practice_of(parts.pool, "adapter", digest(authorization.removeprefix("Bearer ").strip()))
         if practice_id is None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "A channel adapter's token is needed", headers={"WWW-Authenticate": "Bearer"})
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED, "A channel adapter's token is needed", headers={"WWW-Authenticate": "Bearer"}
+            )
         event = _cloud_event(request, await _bounded_body(request))
         if event.practice_id != practice_id:
             raise Problem(HTTPStatus.FORBIDDEN, "This token is for another practice")
         if event.message_id != ids.message_id(event.channel, practice_id, event.provider_message_id):
             title = "message_id is not the one of this channel, practice and provider_message_id"
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, extensions={"errors": [{"pointer": "#/message_id", "detail": "wrong"}]})
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                title,
+                extensions={"errors": [{"pointer": "#/message_id", "detail": "wrong"}]},
+            )
         await parts.accept(event)
         return {"message_id": event.message_id}
 
@@ -220,7 +235,9 @@ async def _caller(parts: Doors, signed: _Signed) -> tuple[Sender, str | None]:
     if call is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There was no such call")
     phone, extension = call
-    return sender_of(signed.practice_id, phone, await patients_with_phone(parts.pool, signed.practice_id, phone)), extension
+    return sender_of(
+        signed.practice_id, phone, await patients_with_phone(parts.pool, signed.practice_id, phone)
+    ), extension
 
 
 async def _from_twilio(parts: Doors, channel_id: str, request: Request, kind: type[C]) -> tuple[_Signed, C]:
@@ -258,7 +275,10 @@ async def _bounded_body(request: Request) -> bytes:
 
 def _cloud_event(request: Request, body: bytes) -> MessageReceivedV1:
     """The HTTP binding's headers are `ce-…`, Kafka's `ce_…`; the rest is the same."""
-    headers = {name.replace("-", "_") if name.startswith("ce-") else name: value.encode() for name, value in request.headers.items()}
+    headers = {
+        name.replace("-", "_") if name.startswith("ce-") else name: value.encode()
+        for name, value in request.headers.items()
+    }
     try:
         event = decode(headers, body)
     except UnreadableEvent as error:
@@ -269,7 +289,7 @@ def _cloud_event(request: Request, body: bytes) -> MessageReceivedV1:
 
 
 def e164(phone: str, country: str) -> str:
-    """A phone in the form that patients are known by; what is no phone number (a short code, a hidden one) stays as it is."""
+    """A phone in the form that patients are known by; what is none (a short code, a hidden one) stays as it is."""
     try:
         number = phonenumbers.parse(phone, country)
     except phonenumbers.NumberParseException:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
 from shared_messaging import Outgoing
 from shared_schemas import topics
 from shared_schemas.conversation_changes import (

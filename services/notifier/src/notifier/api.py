@@ -11,11 +11,6 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
-from shared_messaging import Publisher, PublishFailed
-from shared_schemas.ids import content_id
-from shared_schemas.routed_messages import ConversationActionRejectedV1, ConversationUpdatedV1
-from shared_web import Principal, Problem, staff_of
-from shared_web.principals import current_principal
 
 from notifier.actions import ACTIONS, ActionBody, change_for
 from notifier.storage.reading import (
@@ -28,6 +23,11 @@ from notifier.storage.reading import (
 )
 from notifier.storage.tickets import LIFETIME, keep_ticket, redeem_ticket
 from notifier.streams import StaffStreams
+from shared_messaging import Publisher, PublishFailed
+from shared_schemas.ids import content_id
+from shared_schemas.routed_messages import ConversationActionRejectedV1, ConversationUpdatedV1
+from shared_web import Principal, Problem, staff_of
+from shared_web.principals import current_principal
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -119,7 +119,11 @@ def _add_reading(router: APIRouter, dependencies: Callable[[], Dependencies]) ->
 
     @router.get("/conversations")
     async def conversations(
-        caller: Staff, inbox: str = "mine", reason: str | None = None, location: str | None = None, cursor: str | None = None
+        caller: Staff,
+        inbox: str = "mine",
+        reason: str | None = None,
+        location: str | None = None,
+        cursor: str | None = None,
     ) -> dict[str, Any]:
         """A page of an inbox's open conversations, the newest first."""
         parts = dependencies()
@@ -151,9 +155,7 @@ def _add_reading(router: APIRouter, dependencies: Callable[[], Dependencies]) ->
     async def seen(caller: Staff, body: SeenNotifications) -> dict[str, int]:
         """Note that the caller has seen these notifications of their own."""
         parts = dependencies()
-        count = await mark_seen(
-            parts.pool, _practice_id(caller), caller.staff_id, body.notification_ids, parts.clock()
-        )
+        count = await mark_seen(parts.pool, _practice_id(caller), caller.staff_id, body.notification_ids, parts.clock())
         return {"marked": count}
 
 

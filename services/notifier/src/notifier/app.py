@@ -5,6 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+
+from notifier.api import Dependencies, routes
+from notifier.handlers import Handlers
+from notifier.settings import Settings
+from notifier.streams import StaffStreams
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
@@ -12,11 +17,6 @@ from shared_observability import Check, health_routes
 from shared_schemas import topics
 from shared_web import TokenVerifier, install_problem_details
 from shared_web.stopping import stop_process
-
-from notifier.api import Dependencies, routes
-from notifier.handlers import Handlers
-from notifier.settings import Settings
-from notifier.streams import StaffStreams
 
 SERVICE = "notifier"
 SCHEMA = ServiceSchema(schema="notifier", package="notifier")
@@ -61,7 +61,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     def consuming() -> Check:
         engine: Engine | None = getattr(app.state, "engine", None)
-        return Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+        return (
+            Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+        )
 
     def streaming() -> Check:
         parts: Dependencies | None = getattr(app.state, "dependencies", None)

@@ -4,6 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from prometheus_client import Counter
+
+from notifier.domain.visibility import Practice, who_sees
+from notifier.storage.projection import (
+    Told,
+    known_messages,
+    known_versions,
+    practices_of,
+    project,
+    save_settings,
+)
 from shared_messaging import Batch, Outgoing
 from shared_schemas import ids, topics
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
@@ -18,16 +28,6 @@ from shared_schemas.staff_notifications import (
     StaffNotifiedV1,
 )
 from shared_schemas.values import PatientEvent
-
-from notifier.domain.visibility import Practice, who_sees
-from notifier.storage.projection import (
-    Told,
-    known_messages,
-    known_versions,
-    practices_of,
-    project,
-    save_settings,
-)
 
 SOURCE = "/switchboard/notifier"
 
@@ -77,7 +77,10 @@ async def _fresh(batch: Batch, history: list[History]) -> list[History]:
         for one in reversed(once.values())
         if not (
             (isinstance(one, RoutedMessageV1) and one.message_id in have)
-            or (isinstance(one, ConversationUpdatedV1) and one.conversation_version <= versions.get(one.conversation_id, -1))
+            or (
+                isinstance(one, ConversationUpdatedV1)
+                and one.conversation_version <= versions.get(one.conversation_id, -1)
+            )
         )
     ]
 

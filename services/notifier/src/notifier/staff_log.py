@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic_core import to_json
+
+from notifier.cursors import Cursor, check_of
 from shared_messaging import Record, UnreadableMessage
 from shared_messaging.records import read_event
 from shared_schemas.staff_notifications import (
@@ -15,8 +17,6 @@ from shared_schemas.staff_notifications import (
     StaffEvent,
     StaffNotifiedV1,
 )
-
-from notifier.cursors import Cursor, check_of
 
 RING_BYTES = 16 * 1024 * 1024
 """Of each partition. A client that comes back later than this is served from Kafka."""
@@ -89,7 +89,11 @@ def entry_of(record: Record) -> Entry | None:
     cursor = Cursor.after(record.partition, record.offset, ce_id)
     frames = dict(_frames(event, str(cursor)))
     size = sum(map(len, frames.values())) if len(frames) < 2 else max(map(len, frames.values())) + 64 * len(frames)  # noqa: PLR2004
-    return Entry(record.offset, check_of(ce_id), event.practice_id, event, frames, size + 200) if isinstance(event, StaffEvent) else None
+    return (
+        Entry(record.offset, check_of(ce_id), event.practice_id, event, frames, size + 200)
+        if isinstance(event, StaffEvent)
+        else None
+    )
 
 
 def new_entries(records: Sequence[Record], seen: set[str]) -> Iterator[Entry]:

@@ -9,6 +9,9 @@ from typing import Self
 
 from prometheus_client import Counter, Gauge
 from pydantic_core import to_json
+
+from notifier.cursors import Cursor
+from notifier.staff_log import Entry, PartitionLog, frame, new_entries
 from shared_messaging import KafkaConnection, Record
 from shared_messaging.publisher import partition_of
 from shared_messaging.tail import TopicTail
@@ -20,9 +23,6 @@ from shared_schemas.staff_notifications import (
     SettingsAnnouncedV1,
 )
 from shared_web import Principal
-
-from notifier.cursors import Cursor
-from notifier.staff_log import Entry, PartitionLog, frame, new_entries
 
 HISTORY = 2_000
 """Records of each partition that are read at the start: most clients of a restarted server resume from memory."""
@@ -84,7 +84,9 @@ class StaffStreams:
     async def __aenter__(self) -> Self:
         """Begin to read. Returns before the history is read; see `is_ready`."""
         await self._tail.__aenter__()
-        self._logs = {number: PartitionLog(number, self._tail.position(number)) for number in range(self._tail.partitions)}
+        self._logs = {
+            number: PartitionLog(number, self._tail.position(number)) for number in range(self._tail.partitions)
+        }
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -141,9 +143,7 @@ class StaffStreams:
             if client.end:
                 CUT.labels(client.end).inc()
 
-    async def page(
-        self, caller: Principal, after: str, limit: int
-    ) -> tuple[list[tuple[str, str, bytes]], str] | None:
+    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[tuple[str, str, bytes]], str] | None:
         """The same log as a page: (event name, cursor, data) of what the caller sees, and the cursor to go on with.
 
         None where a stream would say `reset`.

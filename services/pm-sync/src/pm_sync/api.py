@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Path as PathParameter
 from pydantic_core import from_json
-from shared_messaging import PublishFailed
-from shared_web import Principal, Problem, administrator_of
 
 from pm_sync.configuration import CsvConnection
 from pm_sync.runs import Refused, Runs
@@ -21,6 +19,8 @@ from pm_sync.storage.connections import (
     forget_connection,
     save_connection,
 )
+from shared_messaging import PublishFailed
+from shared_web import Principal, Problem, administrator_of
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

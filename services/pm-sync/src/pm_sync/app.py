@@ -6,17 +6,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+
+from pm_sync.api import Dependencies, routes
+from pm_sync.drop_folder import DropFolder
+from pm_sync.runs import Runs
+from pm_sync.settings import Settings
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_messaging import KafkaConnection, Publisher, partition_counts
 from shared_observability import Check, health_routes
 from shared_schemas import topics
 from shared_web import TokenVerifier, install_problem_details
-
-from pm_sync.api import Dependencies, routes
-from pm_sync.drop_folder import DropFolder
-from pm_sync.runs import Runs
-from pm_sync.settings import Settings
 
 SERVICE = "pm-sync"
 SCHEMA = ServiceSchema(schema="pm_sync", package="pm_sync")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 from pydantic_core import to_json
-from shared_messaging import PublishFailed
 from watchfiles import awatch
 
 from pm_sync.configuration import CsvConnection
 from pm_sync.runs import Refused, Runs
 from pm_sync.storage.connections import connection_of, owner_of
+from shared_messaging import PublishFailed
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

@@ -10,6 +10,13 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import Counter, Gauge
+
+from pm_sync.adapters.csv_file import BadFile, CsvFormat, Mistake, read_csv
+from pm_sync.configuration import CsvConnection
+from pm_sync.domain.diff import News, TooManyRemoved, diff_snapshot
+from pm_sync.domain.snapshot import Appointment
+from pm_sync.storage.connections import note_problem
+from pm_sync.storage.known import known_of, save_news
 from shared_messaging import FencedSource, Outgoing, Publisher
 from shared_schemas import topics
 from shared_schemas.practice_management import (
@@ -21,13 +28,6 @@ from shared_schemas.practice_management import (
     Provider,
 )
 from shared_schemas.values import Event
-
-from pm_sync.adapters.csv_file import BadFile, CsvFormat, Mistake, read_csv
-from pm_sync.configuration import CsvConnection
-from pm_sync.domain.diff import News, TooManyRemoved, diff_snapshot
-from pm_sync.domain.snapshot import Appointment
-from pm_sync.storage.connections import note_problem
-from pm_sync.storage.known import known_of, save_news
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -71,7 +71,13 @@ class Runs:
         self._turns: dict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def take_csv(
-        self, practice_id: str, connection_id: str, configuration: CsvConnection, content: bytes, *, dry_run: bool = False
+        self,
+        practice_id: str,
+        connection_id: str,
+        configuration: CsvConnection,
+        content: bytes,
+        *,
+        dry_run: bool = False,
     ) -> Report:
         """Take in a file as the newest truth, whole or not at all. A dry run only says what would come of it.
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import ValidationError
 from pydantic_core import from_json
-from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_web import Principal, Problem, administrator_of
 
 from router.publishing import SettingsPublisher
 from router.storage.decision_records import decision_record_of
 from router.storage.settings import current_settings, save_settings, settings_of_version, versions_of
 from router.validation import Mistake, mistakes_in
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+from shared_web import Principal, Problem, administrator_of
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

@@ -6,6 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+
+from router.api import Dependencies, routes
+from router.handlers import Handlers
+from router.publishing import SettingsPublisher
+from router.settings import Settings
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
@@ -13,11 +18,6 @@ from shared_observability import Check, health_routes
 from shared_schemas import topics
 from shared_web import TokenVerifier, install_problem_details
 from shared_web.stopping import stop_process
-
-from router.api import Dependencies, routes
-from router.handlers import Handlers
-from router.publishing import SettingsPublisher
-from router.settings import Settings
 
 SERVICE = "router"
 SCHEMA = ServiceSchema(schema="router", package="router")
@@ -68,7 +68,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     def consuming() -> Check:
         engine: Engine | None = getattr(app.state, "engine", None)
-        return Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+        return (
+            Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
+        )
 
     app = FastAPI(title="Switchboard router", version="1", lifespan=lifespan)
     app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)

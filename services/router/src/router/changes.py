@@ -1,26 +1,5 @@
 """Changes to conversations, between the wire's form and the rules'."""
 
-from shared_schemas import ids
-from shared_schemas.conversation_changes import (
-    ConversationAssignedV1,
-    ConversationChange,
-    ConversationClosedV1,
-    ConversationMovedV1,
-    ContactLinkedV1,
-    LabelCorrectedV1,
-    PracticeMessageReadV1,
-    StaffRepliedV1,
-    TranscriptAddedV1,
-)
-from shared_schemas.routed_messages import (
-    ConversationActionRejectedV1,
-    ConversationChangeKind,
-    ConversationUpdatedV1,
-    RejectionReason,
-    StaffReply,
-    Transcript,
-)
-
 from router.domain.actions import (
     Action,
     Applied,
@@ -37,6 +16,26 @@ from router.domain.actions import (
 from router.domain.facts import Conversation, Directory, PlaceId, ReasonId, StaffId
 from router.domain.policy import Policy
 from router.presenting import carried_labels, destination, recipients
+from shared_schemas import ids
+from shared_schemas.conversation_changes import (
+    ContactLinkedV1,
+    ConversationAssignedV1,
+    ConversationChange,
+    ConversationClosedV1,
+    ConversationMovedV1,
+    LabelCorrectedV1,
+    PracticeMessageReadV1,
+    StaffRepliedV1,
+    TranscriptAddedV1,
+)
+from shared_schemas.routed_messages import (
+    ConversationActionRejectedV1,
+    ConversationChangeKind,
+    ConversationUpdatedV1,
+    RejectionReason,
+    StaffReply,
+    Transcript,
+)
 
 _SHARED_INBOX = "shared_inbox:"
 
@@ -114,7 +113,9 @@ def answer(
         provider=provider,
         audience=recipients(outcome.audience),
         reply=StaffReply.model_validate(event.model_dump()) if isinstance(event, StaffRepliedV1) else None,
-        transcript=Transcript(message_id=event.message_id, text=event.text) if isinstance(event, TranscriptAddedV1) else None,
+        transcript=Transcript(message_id=event.message_id, text=event.text)
+        if isinstance(event, TranscriptAddedV1)
+        else None,
         read_message_id=event.message_id if isinstance(event, PracticeMessageReadV1) else None,
         to_patient_id=event.to_patient_id if isinstance(event, ContactLinkedV1) else None,
         settings_version=policy.version,

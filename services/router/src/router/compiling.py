@@ -1,9 +1,8 @@
 """From the wire's form of routing settings to the rules' form."""
 
-from shared_schemas.practice_settings import Extension, IdsOrAll, RoutingSettingsPublishedV1
-
 from router.domain.facts import ReasonId, StaffId
 from router.domain.policy import Chosen, Member, Policy, Reason, Subscription, ToReason, ToSharedInbox
+from shared_schemas.practice_settings import Extension, IdsOrAll, RoutingSettingsPublishedV1
 
 _DEFAULT_LANGUAGE = "en"
 

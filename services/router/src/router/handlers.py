@@ -5,14 +5,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import Counter
-from shared_messaging import Batch, Outgoing, Received
-from shared_schemas import topics
-from shared_schemas.conversation_changes import ConversationChange
-from shared_schemas.patient_messages import MessageReceivedV1
-from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
-from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_schemas.routed_messages import RoutedMessageV1
-from shared_schemas.values import PatientEvent
 
 from router.changes import action_of, answer
 from router.compiling import compile_policy
@@ -31,6 +23,14 @@ from router.storage.decisions import (
 from router.storage.facts import Key, KnownPatient, decided_messages, directories_of, known_patients
 from router.storage.practice_management import forget_patients, save_appointments, save_directories
 from router.storage.settings import newer_settings
+from shared_messaging import Batch, Outgoing, Received
+from shared_schemas import topics
+from shared_schemas.conversation_changes import ConversationChange
+from shared_schemas.patient_messages import MessageReceivedV1
+from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+from shared_schemas.routed_messages import RoutedMessageV1
+from shared_schemas.values import PatientEvent
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection
@@ -68,7 +68,9 @@ class Handlers:
     async def on_patient_messages(self, batch: Batch) -> None:
         """Decide each message in log order; one that was decided before changes nothing (promise 2)."""
         received = batch.events(MessageReceivedV1)
-        decided = await decided_messages(batch.connection, {(one.event.practice_id, one.event.message_id) for one in received})
+        decided = await decided_messages(
+            batch.connection, {(one.event.practice_id, one.event.message_id) for one in received}
+        )
         fresh = [one for one in _first_of_each(received) if one.event.message_id not in decided]
         if not fresh:
             return
@@ -96,7 +98,9 @@ class Handlers:
     async def on_conversation_changes(self, batch: Batch) -> None:
         """Apply each change, or reject it with a reason; one that was looked at before changes nothing."""
         received = batch.events(ConversationChange)
-        seen = await applied_changes(batch.connection, [(one.event.practice_id, one.event.change_id) for one in received])
+        seen = await applied_changes(
+            batch.connection, [(one.event.practice_id, one.event.change_id) for one in received]
+        )
         fresh = [one for one in _first_of_each(received) if one.event.change_id not in seen]
         if not fresh:
             return

@@ -4,6 +4,13 @@ from datetime import datetime
 from typing import assert_never
 
 from pydantic_core import to_json
+
+from router.domain import audience as rules
+from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Directory, Facts, InSharedInbox, Unassigned
+from router.domain.facts import Destination as DomainDestination
+from router.domain.place import DecidedPlace
+from router.domain.policy import Policy
+from router.domain.route import Decision
 from shared_schemas import ids
 from shared_schemas.patient_messages import MessageReceivedV1
 from shared_schemas.routed_messages import (
@@ -13,13 +20,6 @@ from shared_schemas.routed_messages import (
     Recipient,
     RoutedMessageV1,
 )
-
-from router.domain import audience as rules
-from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Directory, Facts, InSharedInbox, Unassigned
-from router.domain.facts import Destination as DomainDestination
-from router.domain.place import DecidedPlace
-from router.domain.policy import Policy
-from router.domain.route import Decision
 
 
 def routed_message(
@@ -82,7 +82,11 @@ def carried_labels(
         label=policy.words_for(conversation.reason_id),
         source="carried" if conversation.reason_id else "none",
     )
-    return reason, _carried(conversation.location, directory, "locations"), _carried(conversation.provider, directory, "providers")
+    return (
+        reason,
+        _carried(conversation.location, directory, "locations"),
+        _carried(conversation.provider, directory, "providers"),
+    )
 
 
 def decision_record(event: MessageReceivedV1, facts: Facts, routed: RoutedMessageV1) -> str:
@@ -109,9 +113,7 @@ def decision_record(event: MessageReceivedV1, facts: Facts, routed: RoutedMessag
 
 def _place(decided: DecidedPlace, directory: Directory, kind: str) -> PlaceLabel:
     label = _carried(decided.carried, directory, kind)
-    return label.model_copy(
-        update={"source": decided.source, "stale": decided.is_stale, "retired": decided.is_retired}
-    )
+    return label.model_copy(update={"source": decided.source, "stale": decided.is_stale, "retired": decided.is_retired})
 
 
 def _carried(label: CarriedPlace | None, directory: Directory, kind: str) -> PlaceLabel:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from shared_messaging import Outgoing, Publisher, PublishFailed
-from shared_schemas import topics
 
 from router.storage.settings import mark_published, settings_of_version, unpublished_settings
+from shared_messaging import Outgoing, Publisher, PublishFailed
+from shared_schemas import topics
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

@@ -68,7 +68,9 @@ async def practice_scope(pool: "Pool", *practice_ids: str) -> AsyncGenerator["Co
         yield connection
 
 
-def create_session_maker(login: DatabaseLogin, *, pool_size: int = 5) -> "tuple[AsyncEngine, async_sessionmaker[AsyncSession]]":
+def create_session_maker(
+    login: DatabaseLogin, *, pool_size: int = 5
+) -> "tuple[AsyncEngine, async_sessionmaker[AsyncSession]]":
     """An engine and a maker of SQLModel sessions, for ordinary queries. Dispose of the engine at the end."""
     engine = create_async_engine(
         make_url(login.dsn).set(drivername="postgresql+asyncpg"),
@@ -87,5 +89,7 @@ async def practice_session(
     """A SQLModel session in a transaction that sees exactly these practices; committed at the end."""
     async with sessions() as session, session.begin():
         await session.connection()
-        await session.execute(text("SELECT set_config(:scope, :ids, true)"), {"scope": SCOPE, "ids": ",".join(practice_ids)})
+        await session.execute(
+            text("SELECT set_config(:scope, :ids, true)"), {"scope": SCOPE, "ids": ",".join(practice_ids)}
+        )
         yield session

@@ -9,7 +9,6 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared_messaging import metrics
-from shared_messaging.consumer import Consumer
 from shared_messaging.failures import ConsumptionStopped, ProgressLost
 from shared_messaging.fence import check_partition_counts, claim_partitions, forget_outputs, unsent_outputs
 from shared_messaging.lane_connections import LaneConnections
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from aiokafka import AIOKafkaConsumer
+
+    from shared_messaging.consumer import Consumer
 
 log = structlog.get_logger()
 
@@ -62,7 +63,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Take over, beginning now."""
         partitions = [
-            AssignedPartition(topic, number, self._options, self._options.max_batch) for topic, number in sorted(assigned)
+            AssignedPartition(topic, number, self._options, self._options.max_batch)
+            for topic, number in sorted(assigned)
         ]
         self._kafka.pause(*assigned)
         self._committed = {}

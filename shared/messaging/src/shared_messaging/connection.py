@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -20,7 +21,7 @@ class KafkaConnection:
     security: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
     @property
-    def options(self) -> dict[str, object]:
+    def options(self) -> dict[str, Any]:
         """What every client of aiokafka is given."""
         return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id, **self.security}
 

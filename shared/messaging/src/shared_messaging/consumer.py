@@ -237,7 +237,11 @@ def _record(record: "ConsumerRecord") -> Record:
 def _log_failure(name: str, work: Work, error: Exception) -> None:
     """Where and what, without the error's text: that may quote a row."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and "site-packages" not in trace.tb_next.tb_frame.f_code.co_filename:
+    while (
+        trace is not None
+        and trace.tb_next is not None
+        and "site-packages" not in trace.tb_next.tb_frame.f_code.co_filename
+    ):
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else ""
     log.warning(

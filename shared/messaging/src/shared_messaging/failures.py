@@ -3,10 +3,11 @@
 No message of these errors ever repeats what a record holds: they are logged, and written into dead-letter headers.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared_messaging.records import Record
 
 

@@ -82,7 +82,7 @@ class Claim:
     next_offset: int
 
 
-async def write_fenced(  # noqa: PLR0913 - one statement has these parts
+async def write_fenced(
     connection: "Connection",
     steps: Sequence[Step],
     sql: str,
@@ -183,7 +183,9 @@ async def check_partition_counts(connection: "Connection", counts: Mapping[str, 
         list(counts),
         list(counts.values()),
     )
-    rows = await connection.fetch("SELECT topic, partitions FROM consumed_topic WHERE topic = ANY ($1::text[])", list(counts))
+    rows = await connection.fetch(
+        "SELECT topic, partitions FROM consumed_topic WHERE topic = ANY ($1::text[])", list(counts)
+    )
     for topic, known in rows:
         if counts[topic] != known:
             message = f"topic {topic} has {counts[topic]} partitions and had {known} when it was first read"

@@ -10,7 +10,9 @@ BATCH_SECONDS = Histogram(
     ["consumer"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
-BATCH_RETRIES = Counter("switchboard_batch_retries", "Batches to be handled again, by what went wrong.", ["consumer", "error"])
+BATCH_RETRIES = Counter(
+    "switchboard_batch_retries", "Batches to be handled again, by what went wrong.", ["consumer", "error"]
+)
 DEAD_LETTERS = Counter("switchboard_dead_letters", "Records sent to the dead letters.", ["topic", "error"])
 FENCED = Counter("switchboard_fenced_partitions", "Partitions found to be somebody else's at a write.", ["topic"])
 RESENT = Counter("switchboard_outputs_resent", "Batches of events sent again on taking over a partition.", ["consumer"])
@@ -20,7 +22,9 @@ OLDEST_WAITING = Gauge(
     ["topic", "partition"],
 )
 PARTITION_TROUBLED = Gauge(
-    "switchboard_partition_troubled", "1 while the partition's batches fail and are tried again.", ["topic", "partition"]
+    "switchboard_partition_troubled",
+    "1 while the partition's batches fail and are tried again.",
+    ["topic", "partition"],
 )
 RECORDS_SENT = Counter("switchboard_records_sent", "Records that Kafka acknowledged.", ["topic"])
 SEND_FAILURES = Counter("switchboard_send_failures", "Rounds of sending in which Kafka did not acknowledge everything.")

@@ -71,5 +71,8 @@ def _messages(fields: Iterator[bytes | None]) -> Iterator[Outgoing]:
         key, value, headers = islice(fields, 3)
         pairs = (tuple(islice(fields, 2)) for _ in range(int(headers or b"0")))
         yield Outgoing(
-            (topic or b"").decode(), key, value, tuple(((name or b"").decode(), content or b"") for name, content in pairs)
+            (topic or b"").decode(),
+            key,
+            value,
+            tuple(((name or b"").decode(), content or b"") for name, content in pairs),
         )

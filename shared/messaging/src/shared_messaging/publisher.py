@@ -64,6 +64,7 @@ class Publisher:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        """Start the task that sends."""
         self._task = asyncio.create_task(self._send_rounds(), name="publisher")
         return self
 
@@ -139,7 +140,9 @@ class Publisher:
             metrics.RECORDS_SENT.labels(topic).inc(count)
         if failed:
             metrics.SEND_FAILURES.inc()
-            log.warning("kafka did not take all records", errors=sorted({type(error).__name__ for error in failed.values()}))
+            log.warning(
+                "kafka did not take all records", errors=sorted({type(error).__name__ for error in failed.values()})
+            )
             await self._discard_producer()
 
     async def _batches(

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from shared_messaging.failures import UnreadableMessage
-from shared_schemas.cloudevents import decode
-from shared_schemas.cloudevents import UnreadableEvent
+from shared_schemas.cloudevents import UnreadableEvent, decode
 from shared_schemas.values import Event
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)

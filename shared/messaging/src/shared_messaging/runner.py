@@ -63,7 +63,9 @@ class BatchRunner:
         if batch.output_id is not None:
             self._sent.add([batch.output_id])
         for partition, records in work.items():
-            _, partition.dead_letters_in_a_row = run_of_refusals(partition.dead_letters_in_a_row, records, batch.refused)
+            _, partition.dead_letters_in_a_row = run_of_refusals(
+                partition.dead_letters_in_a_row, records, batch.refused
+            )
             partition.handled(steps[partition])
             metrics.RECORDS_HANDLED.labels(partition.topic).inc(len(records))
         for record, refusal in batch.refused.items():

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared_database.pools import set_practices
 from shared_messaging.failures import Fenced
 from shared_messaging.fence import Step, claim_partitions, forget_outputs, unsent_outputs, write_fenced
 from shared_messaging.outgoing import Outgoing, pack, unpack
 from shared_messaging.publisher import Publisher
-
-from shared_database.pools import set_practices
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

@@ -47,7 +47,7 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     polled_at: float | None = None
 
-    async def getmany(self, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:  # noqa: ANN401
+    async def getmany(self, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
         """See `AIOKafkaConsumer.getmany`."""
         waiting = max(timeout_ms, _POLL_MILLISECONDS)
         records = await super().getmany(*partitions, timeout_ms=waiting, max_records=max_records)
@@ -69,7 +69,7 @@ def create_broker(kafka: KafkaConnection) -> KafkaBroker:
 async def connect(broker: KafkaBroker) -> None:
     """Connect, and let its subscribers use our consumer."""
     builder = await broker.connect()
-    broker.config.broker_config.builder = partial(PatientConsumer, **builder.keywords)
+    broker.config.broker_config.builder = partial(PatientConsumer, **builder.keywords)  # type: ignore[attr-defined]  # it is a partial
 
 
 def declare(
@@ -109,7 +109,7 @@ def declare(
 def _consume_function(
     subscription: Subscription, receive: Callable[[Sequence[ConsumerRecord]], None]
 ) -> Callable[..., Awaitable[None]]:
-    async def consume(records: Any) -> None:  # noqa: ANN401 - documented by the annotation below
+    async def consume(records: Any) -> None:
         receive(records)
 
     events = tuple(event for topic in subscription.topics for event in topic.events)

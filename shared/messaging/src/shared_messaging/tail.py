@@ -75,9 +75,8 @@ class TopicTail:
             consumer.seek(part, start)
             found: list[Record] = []
             while start < end:
-                for record in (await consumer.getmany(part, timeout_ms=_POLL_MILLISECONDS)).get(part, []):
-                    if record.offset < end:
-                        found.append(_record(record))
+                polled = await consumer.getmany(part, timeout_ms=_POLL_MILLISECONDS)
+                found += [_record(record) for record in polled.get(part, []) if record.offset < end]
                 start = await consumer.position(part)
         return found
 

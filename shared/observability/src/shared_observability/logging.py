@@ -13,11 +13,13 @@ import structlog
 
 ALLOWED_FIELDS = frozenset(
     {
-        "attempt", "attempts", "batches", "change_id", "channel", "channel_id", "check", "connection_id", "conversation_id",
-        "cursor", "delay_seconds", "detail_code", "duration_ms", "epoch", "error", "event", "expected", "file_kind", "group",
-        "kind", "lag_seconds", "level", "line", "logger", "message_id", "method", "offset", "partition", "partitions", "path_template",
-        "port", "practice_id", "reason_code", "records", "revision", "rows", "run_id", "service", "settings_version", "signal",
-        "staff_id", "status", "step", "timestamp", "topic", "trace_id", "version", "where",
+        "attempt", "attempts", "batches", "change_id", "channel", "channel_id", "check", "connection_id",
+        "consumer", "conversation_id", "count", "cursor", "delay_seconds", "detail_code", "duration_ms",
+        "epoch", "error", "errors", "event", "expected", "file_kind", "group", "kind", "lag_seconds", "level",
+        "line", "logger", "message_id", "method", "moved", "offset", "offsets", "partition", "partitions",
+        "path_template", "place", "port", "practice_id", "reason", "reason_code", "records", "revision", "rows",
+        "run_id", "service", "settings_version", "signal", "staff_id", "status", "step", "superseded",
+        "timestamp", "topic", "trace_id", "version", "where",
     }
 )  # fmt: skip
 """Opaque ids, counts, positions and names of our own making. `error` is a class name, never a message."""

@@ -26,7 +26,8 @@ ServiceName = Literal["ingest", "router", "notifier", "pm-sync", "adapters"]
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One Kafka topic. `retention` None means compacted: the newest record of each key is kept for ever, and
-    every record for `COMPACTION_LAG`."""
+    every record for `COMPACTION_LAG`.
+    """
 
     name: str
     key: Literal["practice/patient", "practice"]

@@ -6,7 +6,6 @@ practice.
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -165,5 +164,3 @@ def administrator_of(practice_id: str, caller: Caller) -> Principal:
     if not caller.is_administrator_of(practice_id):
         raise Problem(HTTPStatus.FORBIDDEN, "Only administrators may do this")
     return caller
-
-

@@ -21,7 +21,8 @@ class ConversationState:
 
 def is_asked(state: ConversationState, settings: RoutingSettingsPublishedV1, now: datetime) -> bool:
     """R2: the conversation is closed, the practice's last message is read, and the patient's previous message is more
-    than the window old."""
+    than the window old.
+    """
     previous = state.last_message_at
     return (
         settings.reason_routing
@@ -39,9 +40,7 @@ def offered_reasons(settings: RoutingSettingsPublishedV1) -> list[Reason]:
     return [reason for reason in reasons if any(_is_subscribed(member, reason.id) for member in active)]
 
 
-def carried_reason(
-    state: ConversationState, settings: RoutingSettingsPublishedV1, now: datetime
-) -> Reason | None:
+def carried_reason(state: ConversationState, settings: RoutingSettingsPublishedV1, now: datetime) -> Reason | None:
     """The reason that the patient's next message would keep, if any (R4, R12)."""
     previous = state.last_message_at
     is_sticky = previous is not None and now - previous <= settings.stickiness.window

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared_database import practice_scope
-
 from ingest.storage.owners import claim, digest, give_up, practice_of
+from shared_database import practice_scope
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -39,7 +38,7 @@ class Session:
     csrf_token: str
 
 
-async def begin_login(pool: "Pool", practice_id: str, login_id: str, phone: str, code: str, now: datetime) -> bool:  # noqa: PLR0913
+async def begin_login(pool: "Pool", practice_id: str, login_id: str, phone: str, code: str, now: datetime) -> bool:
     """Note a login; False when this phone has had too many lately: send no code then."""
     async with practice_scope(pool, practice_id) as connection:
         await claim(connection, "login", login_id, practice_id)
@@ -62,7 +61,8 @@ async def begin_login(pool: "Pool", practice_id: str, login_id: str, phone: str,
 
 async def try_login(pool: "Pool", login_id: str, now: datetime, *, code: str | None) -> Login | None:
     """Count an attempt and check the code, if one is given; None when the login is unknown, too old, or out of attempts,
-    or the code is wrong. A right code works once."""
+    or the code is wrong. A right code works once.
+    """
     practice_id = await practice_of(pool, "login", login_id)
     if practice_id is None:
         return None
@@ -88,7 +88,7 @@ async def try_login(pool: "Pool", login_id: str, now: datetime, *, code: str | N
     return Login(practice_id, row["phone"], is_code_verified=True)
 
 
-async def begin_session(  # noqa: PLR0913 - the columns
+async def begin_session(
     pool: "Pool", login_id: str, login: Login, patient_id: str, token: str, csrf_token: str, now: datetime
 ) -> None:
     """Log a patient in: `token` stands for them until the session ends. The login is used up."""

@@ -11,7 +11,9 @@ Kind = Literal["channel", "slug", "adapter", "login", "session"]
 
 async def practice_of(pool: "Pool", kind: Kind, key: str) -> str | None:
     """The practice that a channel id, a slug, or the digest of a token is of."""
-    owner: str | None = await pool.fetchval("SELECT practice_id FROM practice_of WHERE kind = $1 AND key = $2", kind, key)
+    owner: str | None = await pool.fetchval(
+        "SELECT practice_id FROM practice_of WHERE kind = $1 AND key = $2", kind, key
+    )
     return owner
 
 

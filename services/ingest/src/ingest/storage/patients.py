@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from ingest.domain.picker import ConversationState
 from shared_database import practice_scope
 from shared_messaging import Batch
 from shared_schemas.practice_management import PatientSyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1
-
-from ingest.domain.picker import ConversationState
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared_database import practice_scope
-
 from ingest.configuration import CHANNEL, Adapter, Channel, Profile
 from ingest.storage.owners import claim, digest, give_up
+from shared_database import practice_scope
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool
@@ -52,7 +51,10 @@ async def profile_of(pool: "Pool", practice_id: str) -> Profile | None:
 
 
 async def save_channel(pool: "Pool", practice_id: str, channel_id: str, channel: Channel) -> None:
-    """Make or change a channel. Raises `Taken` when its id or token is another practice's. Of an adapter's token only a digest is kept."""
+    """Make or change a channel; of an adapter's token only a digest is kept.
+
+    Raises `Taken` when its id or token is another practice's.
+    """
     async with practice_scope(pool, practice_id) as connection:
         if not await claim(connection, "channel", channel_id, practice_id):
             raise Taken
@@ -104,7 +106,7 @@ async def channel_of(pool: "Pool", practice_id: str, channel_id: str) -> PlacedC
     return None if row is None else PlacedChannel(CHANNEL.validate_json(row["configuration"]), row["country"])
 
 
-async def begin_call(  # noqa: PLR0913 - the columns
+async def begin_call(
     pool: "Pool", practice_id: str, call_id: str, phone: str, extension: str | None, at: datetime
 ) -> None:
     """Keep who calls, and which extension they chose: the recording's callback tells neither."""
@@ -131,7 +133,9 @@ async def call_of(pool: "Pool", practice_id: str, call_id: str) -> tuple[str, st
 
 async def _release_token(connection: "Connection", practice_id: str, channel_id: str) -> None:
     token = await connection.fetchval(
-        "SELECT configuration ->> 'token' FROM channel WHERE practice_id = $1 AND channel_id = $2", practice_id, channel_id
+        "SELECT configuration ->> 'token' FROM channel WHERE practice_id = $1 AND channel_id = $2",
+        practice_id,
+        channel_id,
     )
     if token is not None:
         await give_up(connection, "adapter", token, practice_id)

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
-from shared_messaging import Batch, Outgoing
-from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1
-from shared_schemas.staff_notifications import Notification
 
 from notifier.domain.visibility import Member, Practice
+from shared_messaging import Batch, Outgoing
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1, StaffReply
+from shared_schemas.staff_notifications import Notification
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection
@@ -57,7 +57,7 @@ transcribed AS (
     RETURNING 1
 )"""
 
-_STATEMENT = ", ".join((_CONVERSATIONS, _MESSAGES, _NOTIFICATIONS, _TRANSCRIPTS))
+_STATEMENT = f"{_CONVERSATIONS}, {_MESSAGES}, {_NOTIFICATIONS}, {_TRANSCRIPTS}"
 
 _SETTINGS = """
 kept AS (
@@ -106,7 +106,9 @@ async def practices_of(connection: "Connection", practice_ids: Collection[str]) 
     rows = await connection.fetch(
         "SELECT practice_id, settings FROM practice WHERE practice_id = ANY ($1::text[])", list(practice_ids)
     )
-    return {row["practice_id"]: _practice(RoutingSettingsPublishedV1.model_validate_json(row["settings"])) for row in rows}
+    return {
+        row["practice_id"]: _practice(RoutingSettingsPublishedV1.model_validate_json(row["settings"])) for row in rows
+    }
 
 
 async def save_settings(
@@ -131,14 +133,16 @@ async def project(
         (one.practice_id, one.conversation_id): _conversation(one)
         for one in sorted(changes, key=lambda one: one.conversation_version)
     }
-    replies = [one for one in updates if one.reply is not None]
+    replies = [_staff_message(one, one.reply) for one in updates if one.reply is not None]
     transcripts = [
-        (one.practice_id, one.transcript.message_id, one.transcript.text) for one in updates if one.transcript is not None
+        (one.practice_id, one.transcript.message_id, one.transcript.text)
+        for one in updates
+        if one.transcript is not None
     ]
     await batch.write(
         _STATEMENT,
         *_columns([row for _, row in sorted(conversations.items())], 12),
-        *_columns([*map(_patient_message, messages), *map(_staff_message, replies)], 10),
+        *_columns([*map(_patient_message, messages), *replies], 10),
         *_columns([_notification(one) for one in told], 8),
         *_columns(transcripts, 3),
         publish=publish,
@@ -173,11 +177,10 @@ def _patient_message(one: RoutedMessageV1) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _staff_message(one: ConversationUpdatedV1) -> tuple[object, ...]:
-    assert one.reply is not None
+def _staff_message(one: ConversationUpdatedV1, reply: StaffReply) -> tuple[object, ...]:
     return (
-        one.practice_id, one.reply.message_id, one.conversation_id, "staff", one.actor.id, one.reply.channel,
-        one.reply.body, to_json(one.reply.attachments).decode(), None, one.occurred_at,
+        one.practice_id, reply.message_id, one.conversation_id, "staff", one.actor.id, reply.channel, reply.body,
+        to_json(reply.attachments).decode(), None, one.occurred_at,
     )  # fmt: skip
 
 

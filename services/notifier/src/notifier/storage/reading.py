@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
-from shared_database import practice_scope
 
 from notifier.domain.visibility import Practice
 from notifier.storage.projection import practices_of
+from shared_database import practice_scope
 
 if TYPE_CHECKING:
     from asyncpg import Record
+
     from shared_database.pools import Pool
 
 PAGE = 50
@@ -32,7 +33,7 @@ async def practice_of(pool: "Pool", practice_id: str) -> Practice | None:
         return (await practices_of(connection, [practice_id])).get(practice_id)
 
 
-async def conversations_in(  # noqa: PLR0913 - the filters of the endpoint
+async def conversations_in(
     pool: "Pool",
     practice_id: str,
     inbox: Inbox,
@@ -83,7 +84,9 @@ async def conversation_of(pool: "Pool", practice_id: str, conversation_id: str) 
     return _conversation(row) | {"messages": [_message(message) for message in messages]}
 
 
-async def mark_seen(pool: "Pool", practice_id: str, staff_id: str, notification_ids: Sequence[str], at: datetime) -> int:
+async def mark_seen(
+    pool: "Pool", practice_id: str, staff_id: str, notification_ids: Sequence[str], at: datetime
+) -> int:
     """Note that a person has seen notifications of their own; returns how many were unseen until now."""
     async with practice_scope(pool, practice_id) as connection:
         rows = await connection.fetch(

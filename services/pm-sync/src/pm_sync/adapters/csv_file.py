@@ -14,9 +14,9 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 import phonenumbers
-from shared_schemas.practice_management import AppointmentStatus
 
 from pm_sync.domain.snapshot import Appointment, Patient, Snapshot
+from shared_schemas.practice_management import AppointmentStatus
 
 COLUMNS = (
     "appointment_id", "patient_id", "given_name", "family_name", "birth_date", "phone", "status", "start", "end",

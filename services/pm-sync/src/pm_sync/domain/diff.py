@@ -7,7 +7,6 @@ from datetime import datetime
 from pm_sync.domain.snapshot import Appointment, Patient, Snapshot
 
 
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """What we have said so far. `locations` and `providers` hold the retired ones too: id to (name, is retired)."""

@@ -8,6 +8,7 @@ from shared_database import practice_scope
 
 if TYPE_CHECKING:
     from asyncpg import Record
+
     from shared_database.pools import Pool
 
 
@@ -50,7 +51,7 @@ async def connections_of(pool: "Pool", practice_id: str) -> list[StoredConnectio
     """All connections of a practice, by id."""
     async with practice_scope(pool, practice_id) as connection:
         rows = await connection.fetch(
-            f"SELECT {_COLUMNS} FROM connection WHERE practice_id = $1 ORDER BY connection_id",  # noqa: S608 - constant
+            f"SELECT {_COLUMNS} FROM connection WHERE practice_id = $1 ORDER BY connection_id",
             practice_id,
         )
     return [_connection(row) for row in rows]
@@ -75,7 +76,7 @@ async def forget_connection(pool: "Pool", practice_id: str, connection_id: str) 
     async with practice_scope(pool, practice_id) as connection:
         for table in ("known_appointment", "known_patient", "connection", "connection_owner"):
             await connection.execute(
-                f"DELETE FROM {table} WHERE practice_id = $1 AND connection_id = $2",  # noqa: S608 - one of four names
+                f"DELETE FROM {table} WHERE practice_id = $1 AND connection_id = $2",
                 practice_id,
                 connection_id,
             )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
-from shared_database import practice_scope
-from shared_messaging import FencedSource, Outgoing
 
 from pm_sync.domain.diff import Known, News
 from pm_sync.domain.snapshot import Appointment, Patient
+from shared_database import practice_scope
+from shared_messaging import FencedSource, Outgoing
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -57,7 +57,7 @@ async def known_of(pool: "Pool", practice_id: str, connection_id: str) -> Known:
     )
 
 
-async def save_news(  # noqa: PLR0913 - one statement has these parts
+async def save_news(
     source: FencedSource,
     practice_id: str,
     connection_id: str,

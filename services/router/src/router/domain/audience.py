@@ -83,10 +83,13 @@ def decide_audience(
 
 def _subscribers(buckets: Buckets, policy: Policy) -> tuple[tuple[Recipient, ...], tuple[str, ...]]:
     """Those whose subscription matches (M1, M2); nobody: the default subscribers (M4). Dimensions that are off are
-    ignored (M1); with reasons and locations both off it is whoever sees Unassigned (M5)."""
+    ignored (M1); with reasons and locations both off it is whoever sees Unassigned (M5).
+    """
     if not (policy.reason_routing or policy.location_routing or policy.provider_routing):
         watching = (member.staff_id for member in policy.active_members() if member.sees_unassigned)
-        return _or_default(tuple(Recipient(staff_id, "unassigned_subscriber") for staff_id in watching), ("M5",), policy)
+        return _or_default(
+            tuple(Recipient(staff_id, "unassigned_subscriber") for staff_id in watching), ("M5",), policy
+        )
     found = matching(
         policy,
         (buckets.reason or OTHER) if policy.reason_routing else None,

@@ -115,8 +115,7 @@ def _matching(policy: Policy, labels: tuple[str | None, str | None, str | None])
         for subscription in member.subscriptions:
             chosen = (subscription.reasons, subscription.locations, subscription.providers)
             if all(
-                label is None or values is None or label in values
-                for label, values in zip(labels, chosen, strict=True)
+                label is None or values is None or label in values for label, values in zip(labels, chosen, strict=True)
             ):
                 yield member.staff_id, subscription.subscription_id
                 break

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
-from shared_messaging import Batch, Outgoing
-
 from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Destination, InSharedInbox, Unassigned
 from router.storage.facts import Key
+from shared_messaging import Batch, Outgoing
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection
@@ -82,7 +81,10 @@ async def record_decisions(
     Raises `Conflict` when a conversation has another version by now: the batch is decided again.
     """
     columns = zip(
-        *((one.practice_id, one.message_id, one.patient_id, one.received_at, one.is_unrouted, one.record) for one in records),
+        *(
+            (one.practice_id, one.message_id, one.patient_id, one.received_at, one.is_unrouted, one.record)
+            for one in records
+        ),
         strict=True,
     )
     arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]

@@ -22,6 +22,7 @@ from router.domain.facts import (
 
 if TYPE_CHECKING:
     from asyncpg import Record
+
     from shared_database.pools import Connection
 
 Key = tuple[str, str]
@@ -39,8 +40,8 @@ SELECT key.practice_id, key.patient_id, conversation.version IS NOT NULL AS is_k
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS key (practice_id, patient_id, since)
 LEFT JOIN conversation USING (practice_id, patient_id)
 LEFT JOIN LATERAL (
-    SELECT array_agg(appointment_id) AS appointment_ids, array_agg(start_at) AS starts, array_agg(at_location) AS at_locations,
-        array_agg(with_provider) AS with_providers, array_agg(as_of) AS as_ofs
+    SELECT array_agg(appointment_id) AS appointment_ids, array_agg(start_at) AS starts,
+        array_agg(at_location) AS at_locations, array_agg(with_provider) AS with_providers, array_agg(as_of) AS as_ofs
     FROM (
         SELECT appointment_id, start_at, location_id AS at_location, provider_id AS with_provider, as_of FROM appointment
         WHERE practice_id = key.practice_id AND patient_id = key.patient_id
@@ -77,8 +78,7 @@ async def known_patients(connection: "Connection", since: Mapping[Key, datetime]
         _MOST_APPOINTMENTS,
     )
     return {
-        (row["practice_id"], row["patient_id"]): KnownPatient(_conversation(row), _appointments(row))
-        for row in rows
+        (row["practice_id"], row["patient_id"]): KnownPatient(_conversation(row), _appointments(row)) for row in rows
     }
 
 
@@ -86,13 +86,16 @@ async def directories_of(connection: "Connection", practices: Collection[str]) -
     """The locations and providers of these practices; those without a directory are left out."""
     rows = await connection.fetch(_DIRECTORIES, list(practices))
     return {
-        row["practice_id"]: Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"]) for row in rows
+        row["practice_id"]: Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"])
+        for row in rows
     }
 
 
 async def decided_messages(connection: "Connection", messages: Collection[tuple[str, str]]) -> set[str]:
     """Which of these (practice, message) were decided before: the same message may come more than once."""
-    rows = await connection.fetch(_DECIDED, [practice for practice, _ in messages], [message for _, message in messages])
+    rows = await connection.fetch(
+        _DECIDED, [practice for practice, _ in messages], [message for _, message in messages]
+    )
     return {row["message_id"] for row in rows}
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
-from shared_messaging import Batch
-from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
 
 from router.storage.facts import Key
+from shared_messaging import Batch
+from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection
@@ -38,7 +38,8 @@ async def save_appointments(batch: Batch, events: Sequence[AppointmentSyncedV1])
     """Keep the newest of each appointment. An older one that arrives late changes nothing."""
     newest = {(one.practice_id, one.patient_id, one.appointment_id): one for one in events}
     rows = [
-        (*key, one.status, one.start, one.location_id, one.provider_id, one.as_of) for key, one in sorted(newest.items())
+        (*key, one.status, one.start, one.location_id, one.provider_id, one.as_of)
+        for key, one in sorted(newest.items())
     ]
     if rows:
         await batch.write(_APPOINTMENTS, *(list(column) for column in zip(*rows, strict=True)))
@@ -48,7 +49,8 @@ async def save_directories(batch: Batch, events: Sequence[DirectorySyncedV1]) ->
     """Keep the newest directory of each practice."""
     newest = {one.practice_id: one for one in events}
     rows = [
-        (practice, _places(one.locations), _places(one.providers), one.as_of) for practice, one in sorted(newest.items())
+        (practice, _places(one.locations), _places(one.providers), one.as_of)
+        for practice, one in sorted(newest.items())
     ]
     if rows:
         await batch.write(_DIRECTORIES, *(list(column) for column in zip(*rows, strict=True)))

@@ -97,7 +97,9 @@ async def unpublished_settings(pool: "Pool") -> list[tuple[str, int]]:
     """Practice and version of what Kafka does not have yet, older versions first."""
     return [
         (row["practice_id"], row["version"])
-        for row in await pool.fetch("SELECT practice_id, version FROM unpublished_settings ORDER BY practice_id, version")
+        for row in await pool.fetch(
+            "SELECT practice_id, version FROM unpublished_settings ORDER BY practice_id, version"
+        )
     ]
 
 

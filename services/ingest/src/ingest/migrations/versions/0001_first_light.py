@@ -1,6 +1,7 @@
 """Channels, patients' addresses, the messenger's logins, and what the picker needs to know."""
 
 from alembic import op
+
 from shared_database.engine_tables import create_engine_tables
 from shared_database.migrations import isolate_by_practice
 
@@ -91,9 +92,7 @@ def upgrade() -> None:
         isolate_by_practice(op, table)
     # Which practice a channel, a slug, a token or a session is of: asked before the practice is known, so without
     # row-level security. It holds public ids and digests of secrets, nothing about anybody.
-    op.execute(
-        "CREATE TABLE practice_of (kind text, key text, practice_id text NOT NULL, PRIMARY KEY (kind, key))"
-    )
+    op.execute("CREATE TABLE practice_of (kind text, key text, practice_id text NOT NULL, PRIMARY KEY (kind, key))")
     op.execute("CREATE INDEX patient_by_phone ON patient USING gin (phones)")
     op.execute("CREATE INDEX thread ON thread_message (practice_id, patient_id, sent_at)")
     op.execute("CREATE INDEX login_by_phone ON login (practice_id, phone, began_at)")

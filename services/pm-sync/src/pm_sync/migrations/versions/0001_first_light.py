@@ -1,6 +1,7 @@
 """Connections, what we have said of each, and their runs."""
 
 from alembic import op
+
 from shared_database.engine_tables import create_engine_tables
 from shared_database.migrations import isolate_by_practice
 

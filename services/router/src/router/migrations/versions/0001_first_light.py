@@ -1,6 +1,7 @@
 """Conversations, appointments, the directory, routing settings and decision records."""
 
 from alembic import op
+
 from shared_database.engine_tables import create_engine_tables
 from shared_database.migrations import isolate_by_practice
 

@@ -1,0 +1,34 @@
+# What a person does here. `just` comes with the check group: uv sync --all-groups, then .venv/bin/just.
+
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+# List the recipes.
+default:
+    @just --list
+
+# The whole system on this machine, with made-up messages.
+demo *arguments:
+    ./switchboard demo {{ arguments }}
+
+# The tests; arguments go to pytest.
+test *arguments:
+    ./switchboard test {{ arguments }}
+
+# Everything that is checked without running the system: the same in CI.
+check:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports --no-cache
+    deptry-members
+    typos
+    python -m tools.contracts --check
+
+# Mend what can be mended by machine.
+format:
+    ruff check --fix .
+    ruff format .
+
+# Write the generated contracts: JSON Schemas, OpenAPI, AsyncAPI.
+contracts:
+    python -m tools.contracts
