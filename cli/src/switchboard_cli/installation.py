@@ -135,16 +135,11 @@ async def _keep_running(
                     ready.set()
                 await asyncio.sleep(0.05)
         if not ready.is_set():
-            raise Failed(_last_line(_log(directory)))
+            message = f"the services did not start: {services.last_words}"
+            raise Failed(message)
         progress("services", f"ended with exit code {services.process.returncode}; starting them again")
         await asyncio.sleep(1)
 
 
 def _log(directory: Path) -> Path:
     return directory / "services.log"
-
-
-def _last_line(log: Path) -> str:
-    """What the services said last: why they did not start."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f"the services did not start: {lines[-1] if lines else 'no reason given'} (see {log})"

@@ -43,7 +43,7 @@ async def embedded_kafka(directory: Path, *, progress: Progress, heap: str = "25
                 yield f"127.0.0.1:{client_port}"
                 return
         if attempt == _ATTEMPTS:
-            message = f"the embedded Kafka did not start: see {broker.log}"
+            message = f"the embedded Kafka did not start: {broker.last_words}"
             raise Failed(message)
 
 
@@ -93,7 +93,7 @@ async def _format_once(directory: Path, classpath: str, properties: Path) -> Non
     async with child_process("Kafka's storage", command, log=directory / "format.log") as formatting:
         code = await formatting.process.wait()
     if code != 0:
-        message = f"the embedded Kafka's storage could not be made: see {formatting.log}"
+        message = f"the embedded Kafka's storage could not be made: {formatting.last_words}"
         raise Failed(message)
 
 

@@ -61,7 +61,7 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
                 yield dsn
                 return
         if attempt == _ATTEMPTS:
-            message = f"the embedded PostgreSQL did not start: see {server.log}"
+            message = f"the embedded PostgreSQL did not start: {server.last_words}"
             raise Failed(message)
 
 
@@ -102,7 +102,7 @@ async def _initialise_once(place: _Place, directory: Path) -> str:
     finally:
         handover.unlink()
     if code != 0:
-        message = f"the embedded PostgreSQL's data could not be made: see {initialising.log}"
+        message = f"the embedded PostgreSQL's data could not be made: {initialising.last_words}"
         raise Failed(message)
     _write_private(password_file, password, None)
     return password

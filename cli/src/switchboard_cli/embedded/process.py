@@ -33,6 +33,12 @@ class ChildProcess:
         """Whether it ended by itself."""
         return self.process.returncode is not None
 
+    @property
+    def last_words(self) -> str:
+        """How it ended, and the last line that it wrote: why it did not do what it was to do."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return f"exit code {self.process.returncode}, {lines[-1].strip() if lines else 'no word'} (see {self.log})"
+
 
 @asynccontextmanager
 async def child_process(  # noqa: PLR0913 - a process has these properties

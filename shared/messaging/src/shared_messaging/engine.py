@@ -8,6 +8,7 @@ from time import time
 from typing import TYPE_CHECKING, Self
 
 import structlog
+from faststream.kafka import KafkaBroker
 
 from shared_messaging import metrics
 from shared_messaging.assignment import Assignment
@@ -114,6 +115,11 @@ class Engine:
         await asyncio.gather(*(assignment.close() for _, assignment in self._parts))
         await self._broker.stop()
         await self._connections.close()
+
+    @property
+    def broker(self) -> KafkaBroker:
+        """FastStream's broker with the subscribers: AsyncAPI documents are made from it. Do not start it."""
+        return self._broker
 
     @property
     def health(self) -> EngineHealth:
