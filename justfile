@@ -20,7 +20,7 @@ check:
     ruff format --check .
     mypy
     lint-imports --no-cache
-    deptry-members
+    python -m tools.dependencies
     typos
     python -m tools.contracts --check
 

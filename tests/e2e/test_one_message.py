@@ -192,3 +192,102 @@ def test_nothing_of_a_patient_is_in_the_metrics(system: System) -> None:
 
     assert "switchboard_" in metrics
     assert all(patient["phone"] not in metrics for patient in system.told["patients"])
+
+
+@pytest.mark.rule("L5")
+async def test_a_cancelled_appointment_is_none(system: System) -> None:
+    sid = new_sid()
+    async with system.stream(system.token("fay-front")) as events:
+        iterator = await started(events)
+        await system.text(system.patient("pt-044")["phone"], sid=sid)
+        message = await next_about(iterator, "message", sms_id(system, sid))
+
+    assert json.loads(message.data)["location"]["id"] is None
+
+
+@pytest.mark.rule("X1")
+async def test_a_decision_says_what_it_was_made_from_and_which_rules_fired(system: System) -> None:
+    sid = new_sid()
+    async with system.stream(system.token("fay-front")) as events:
+        iterator = await started(events)
+        await system.text(system.patient(ELM_PATIENT)["phone"], sid=sid)
+        await next_about(iterator, "message", sms_id(system, sid))
+    async with system.client(system.token("ada-admin")) as http:
+        path = f"/v1/practices/{system.told['practice_id']}/decisions/{sms_id(system, sid)}"
+        record = (await http.get(path)).raise_for_status().json()
+
+    assert {"R5", "L1", "M1"} <= set(record["result"]["rules"])
+    assert record["inputs"]["appointments"][0]["location_id"] == "elm"
+    assert "body" not in record["result"]
+
+
+@pytest.mark.rule("V1")
+async def test_a_conversation_in_a_shared_inbox_shows_no_labels_and_its_history_does(system: System) -> None:
+    sid = new_sid()
+    fay = system.token("fay-front")
+    async with system.stream(fay) as events:
+        iterator = await started(events)
+        await system.text(system.patient("pt-009")["phone"], sid=sid)
+        conversation_id = json.loads((await next_about(iterator, "message", sms_id(system, sid))).data)[
+            "conversation_id"
+        ]
+    async with system.client(fay) as http:
+        before = (await http.get(f"/v1/conversations/{conversation_id}")).raise_for_status().json()
+        moved = await http.post(f"/v1/conversations/{conversation_id}/move", json={"to": "shared_inbox:nurse-line"})
+        after = (await http.get(f"/v1/conversations/{conversation_id}")).raise_for_status().json()
+
+    assert moved.status_code == HTTPStatus.OK
+    assert before["location"]["id"] == "elm"
+    assert (after["reason"], after["location"], after["destination"]["id"]) == (None, None, "nurse-line")
+    assert after["messages"][-1]["reason"] is not None
+
+
+@pytest.mark.rule("V3")
+async def test_only_administrators_change_routing_settings(system: System) -> None:
+    path = f"/v1/practices/{system.told['practice_id']}/routing-settings"
+    async with system.client(system.token("ada-admin")) as http:
+        current = await http.get(path)
+    async with system.client(system.token("fay-front")) as http:
+        refused = await http.put(path, content=current.content, headers={"If-Match": current.headers["etag"]})
+
+    assert refused.status_code == HTTPStatus.FORBIDDEN
+
+
+async def test_of_two_who_take_a_conversation_one_is_told_who_was_faster(system: System) -> None:
+    sid = new_sid()
+    async with system.stream(system.token("finn-front")) as events:
+        iterator = await started(events)
+        await system.text(system.patient(RIVER_PATIENT)["phone"], sid=sid)
+        routed = json.loads((await next_about(iterator, "message", sms_id(system, sid))).data)
+    path = f"/v1/conversations/{routed['conversation_id']}/assign"
+    version = routed["conversation_version"]
+    async with system.client(system.token("finn-front")) as finn, system.client(system.token("fay-front")) as fay:
+        first = await finn.post(path, json={"to": "finn-front", "expected_version": version})
+        second = await fay.post(path, json={"to": "fay-front", "expected_version": version})
+        given_back = await finn.post(path, json={"to": None})
+
+    assert (first.status_code, second.status_code) == (HTTPStatus.OK, HTTPStatus.CONFLICT)
+    assert second.json()["destination"] == {"kind": "member", "id": "finn-front"}
+    assert given_back.status_code == HTTPStatus.OK
+
+
+async def test_a_settings_change_applies_to_the_next_message(system: System) -> None:
+    path = f"/v1/practices/{system.told['practice_id']}/routing-settings"
+    sid = new_sid()
+    async with system.client(system.token("ada-admin")) as http:
+        current = await http.get(path)
+        changed = current.json()
+        for member in changed["members"]:
+            if member["staff_id"] == "bo-billing":
+                member["subscriptions"].append({"id": "extra", "reasons": ["other"], "locations": ["north"]})
+        saved = await http.put(path, json=changed, headers={"If-Match": current.headers["etag"]})
+        stale = await http.put(path, json=changed, headers={"If-Match": current.headers["etag"]})
+        async with system.stream(system.token("bo-billing")) as events:
+            iterator = await started(events)
+            await system.text(system.patient("pt-005")["phone"], sid=sid)
+            routed = json.loads((await next_about(iterator, "message", sms_id(system, sid))).data)
+        await http.put(path, content=current.content, headers={"If-Match": saved.headers["etag"]})
+
+    assert (saved.status_code, stale.status_code) == (HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED)
+    assert routed["settings_version"] == saved.json()["version"]
+    assert {person["staff_id"] for person in routed["audience"]} == {"finn-front", "bo-billing"}

@@ -7,17 +7,13 @@ practice data has row-level security: a connection sees the practices that it wa
 from shared_database.pools import (
     DatabaseLogin,
     create_pool,
-    create_session_maker,
     practice_scope,
-    practice_session,
     set_practices,
 )
 
 __all__ = [
     "DatabaseLogin",
     "create_pool",
-    "create_session_maker",
     "practice_scope",
-    "practice_session",
     "set_practices",
 ]

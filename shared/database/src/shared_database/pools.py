@@ -6,16 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Row: TypeAlias = asyncpg.Record
 
 SCOPE = "app.practices"
 """The setting that row-level security reads: practice ids, separated by commas. Ids never contain a comma."""
@@ -66,30 +63,3 @@ async def practice_scope(pool: "Pool", *practice_ids: str) -> AsyncGenerator["Co
     async with pool.acquire() as connection, connection.transaction():
         await connection.fetchval("SELECT set_config($1, $2, true)", SCOPE, ",".join(practice_ids))
         yield connection
-
-
-def create_session_maker(
-    login: DatabaseLogin, *, pool_size: int = 5
-) -> "tuple[AsyncEngine, async_sessionmaker[AsyncSession]]":
-    """An engine and a maker of SQLModel sessions, for ordinary queries. Dispose of the engine at the end."""
-    engine = create_async_engine(
-        make_url(login.dsn).set(drivername="postgresql+asyncpg"),
-        pool_size=pool_size,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={"server_settings": login.server_settings},
-    )
-    return engine, async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
-
-
-@asynccontextmanager
-async def practice_session(
-    sessions: "async_sessionmaker[AsyncSession]", *practice_ids: str
-) -> "AsyncGenerator[AsyncSession]":
-    """A SQLModel session in a transaction that sees exactly these practices; committed at the end."""
-    async with sessions() as session, session.begin():
-        await session.connection()
-        await session.execute(
-            text("SELECT set_config(:scope, :ids, true)"), {"scope": SCOPE, "ids": ",".join(practice_ids)}
-        )
-        yield session

@@ -12,9 +12,7 @@ from notifier.storage.projection import practices_of
 from shared_database import practice_scope
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from shared_database.pools import Pool
+    from shared_database.pools import Pool, Row
 
 PAGE = 50
 
@@ -100,7 +98,7 @@ async def mark_seen(
     return len(rows)
 
 
-def _conversation(row: "Record") -> dict[str, Any]:
+def _conversation(row: "Row") -> dict[str, Any]:
     """V1: a custom shared inbox shows no labels."""
     shows_labels = row["inbox_kind"] != "shared_inbox"
     labels = {name: from_json(row[name]) if shows_labels else None for name in ("reason", "location", "provider")}
@@ -116,7 +114,7 @@ def _conversation(row: "Record") -> dict[str, Any]:
     }
 
 
-def _message(row: "Record") -> dict[str, Any]:
+def _message(row: "Row") -> dict[str, Any]:
     """V1: the history always shows the reason of each message."""
     shown = ("message_id", "sender", "staff_id", "channel", "body", "sent_at", "transcript")
     return {name: row[name] for name in shown} | {

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from shared_database import practice_scope
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from shared_database.pools import Pool
+    from shared_database.pools import Pool, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +92,5 @@ async def note_problem(pool: "Pool", practice_id: str, connection_id: str, probl
         )
 
 
-def _connection(row: "Record") -> StoredConnection:
+def _connection(row: "Row") -> StoredConnection:
     return StoredConnection(*row)

@@ -21,9 +21,7 @@ from router.domain.facts import (
 )
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from shared_database.pools import Connection
+    from shared_database.pools import Connection, Row
 
 Key = tuple[str, str]
 """Practice and patient."""
@@ -99,7 +97,7 @@ async def decided_messages(connection: "Connection", messages: Collection[tuple[
     return {row["message_id"] for row in rows}
 
 
-def _conversation(row: "Record") -> Conversation:
+def _conversation(row: "Row") -> Conversation:
     if not row["is_known"]:
         return Conversation()
     return Conversation(
@@ -128,7 +126,7 @@ def _label(id_: Any, appointment_id: str | None, as_of: datetime | None) -> Carr
     return None if id_ is None else CarriedPlace(id_, appointment_id, as_of)
 
 
-def _appointments(row: "Record") -> tuple[Appointment, ...]:
+def _appointments(row: "Row") -> tuple[Appointment, ...]:
     if row["appointment_ids"] is None:
         return ()
     columns = (row[name] for name in ("appointment_ids", "starts", "at_locations", "with_providers", "as_ofs"))

@@ -1,0 +1,83 @@
+"""What staff do to a conversation (rules D2 to D4, V4)."""
+
+import pytest
+
+from router.domain.actions import (
+    Action,
+    Applied,
+    Assign,
+    Close,
+    CorrectLabel,
+    MoveToSharedInbox,
+    Read,
+    Rejected,
+    Reply,
+    apply,
+)
+from router.domain.facts import AssignedTo, Conversation, InSharedInbox, StaffId
+from tests.unit.router.practice import BILLING, DIRECTORY, FAY, NIA, NINE, RETIRED, RIVER, policy, subscribed, wrote_at
+
+
+def applied(action: Action, conversation: Conversation, **changes: object) -> Applied:
+    outcome = apply(action, conversation, policy(**changes), DIRECTORY)
+    assert isinstance(outcome, Applied)
+    return outcome
+
+
+@pytest.mark.rule("D2")
+def test_an_assigned_conversation_is_the_assignees() -> None:
+    outcome = applied(Assign(NIA), wrote_at(NINE))
+    assert outcome.conversation.destination == AssignedTo(NIA)
+    assert [one.staff_id for one in outcome.audience] == [NIA]
+
+
+def test_of_two_who_assign_at_once_the_first_wins_and_the_other_is_told() -> None:
+    seen = wrote_at(NINE, version=4)
+    first = applied(Assign(FAY, expected_version=4), seen)
+    second = apply(Assign(NIA, expected_version=4), first.conversation, policy(), DIRECTORY)
+    assert second == Rejected("version_conflict")
+
+
+@pytest.mark.rule("D3")
+def test_a_conversation_moves_to_a_shared_inbox_that_exists() -> None:
+    assert applied(MoveToSharedInbox("nurses"), wrote_at(NINE)).conversation.destination == InSharedInbox("nurses")
+    assert apply(MoveToSharedInbox("nobody"), wrote_at(NINE), policy(), DIRECTORY) == Rejected("unknown_inbox")
+
+
+@pytest.mark.rule("D4")
+def test_nobody_is_assigned_who_is_deactivated_or_unknown() -> None:
+    staff = policy(subscribed(NIA, active=False))
+    assert apply(Assign(NIA), wrote_at(NINE), staff, DIRECTORY) == Rejected("inactive_member")
+    assert apply(Assign(StaffId("who")), wrote_at(NINE), staff, DIRECTORY) == Rejected("unknown_member")
+
+
+@pytest.mark.rule("R4")
+def test_a_close_and_a_reply_touch_neither_reason_nor_window() -> None:
+    before = wrote_at(NINE)
+    replied = applied(Reply("m1"), before).conversation
+    closed = applied(Close(), replied).conversation
+    assert (closed.is_open, closed.reason_id, closed.last_message_at) == (False, before.reason_id, NINE)
+    assert apply(Close(), closed, policy(), DIRECTORY) == Rejected("not_open")
+
+
+@pytest.mark.rule("R2")
+def test_a_reply_is_unread_until_the_patient_reads_it() -> None:
+    replied = applied(Reply("m1"), wrote_at(NINE)).conversation
+    assert replied.unread_practice_message_id == "m1"
+    assert applied(Read("m1"), replied).conversation.unread_practice_message_id is None
+
+
+@pytest.mark.rule("V4")
+def test_a_label_is_corrected_by_hand_only_where_the_practice_allows_it() -> None:
+    correction = CorrectLabel(BILLING, RIVER)
+    assert apply(correction, wrote_at(NINE), policy(), DIRECTORY) == Rejected("not_allowed")
+    corrected = applied(correction, wrote_at(NINE, reason=None), label_correction=True).conversation
+    assert corrected.reason_id == BILLING
+    assert corrected.location is not None
+    assert corrected.location.id == RIVER
+
+
+@pytest.mark.rule("V4")
+def test_a_label_that_does_not_exist_is_refused() -> None:
+    rules = policy(label_correction=True)
+    assert apply(CorrectLabel(RETIRED, None), wrote_at(NINE), rules, DIRECTORY) == Rejected("unknown_reason")
