@@ -446,8 +446,12 @@ def _reachable(work: Callable[[], Result], what: str) -> Result:
     from aiokafka.errors import KafkaError
     from sqlalchemy.exc import OperationalError
 
+    from shared_messaging import MissingTopics
+
     try:
         return work()
+    except MissingTopics as error:
+        raise Failed(str(error)) from error
     except (KafkaError, OperationalError, OSError) as error:
         message = f"{what} cannot be reached or refuses: {type(error).__name__}. Check its address and that it runs"
         raise Failed(message) from error

@@ -3,15 +3,17 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
+from shared_messaging import KafkaConnection, partition_counts
 from shared_schemas.topics import CATALOGUE
 from switchboard_cli.failures import Failed
 
 _OWN_HEADERS = "dlq_"
 _POLL_MILLISECONDS = 1000
+_PATIENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) ->
     if not names:
         message = f"there is no topic {topic} in the catalogue"
         raise Failed(message)
+    counts = await partition_counts(KafkaConnection(bootstrap_servers, "switchboard-cli"), names, patience=_PATIENCE)
+    partitions = [TopicPartition(name, part) for name, count in counts.items() for part in range(count)]
     async with _reader(bootstrap_servers) as reader:
-        await reader.topics()
-        partitions = [TopicPartition(name, part) for name in names for part in reader.partitions_for_topic(name) or ()]
         found = [letter async for letter in _read(reader, partitions)]
     return sorted(found, key=lambda letter: letter.at)
 

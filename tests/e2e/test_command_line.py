@@ -1,0 +1,89 @@
+"""The operators' commands against a running system."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from tests.e2e.conftest import System
+
+
+def switchboard(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        "PATH": "",
+        "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS": system.told["kafka_bootstrap_servers"],
+        "SWITCHBOARD_POSTGRES_DSN": system.told["postgres_dsn"],
+        "SWITCHBOARD_URL": system.base_url,
+        "SWITCHBOARD_TOKEN": system.token("ada-admin"),
+    }
+    command = [sys.executable, "-m", "switchboard_cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+async def test_a_dead_letter_is_listed_shown_and_put_back_byte_for_byte(system: System) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=system.told["kafka_bootstrap_servers"])
+    await producer.start()
+    try:
+        sent = await producer.send_and_wait("conversation-changes", b"made-up secret words", key=b"maple-street/pt-020")
+    finally:
+        await producer.stop()
+
+    origin = f"conversation-changes:{sent.partition}:{sent.offset}"
+    rows: list[dict[str, object]] = []
+    for _ in range(20):
+        listed = switchboard(system, "dlq", "list", "--topic", "conversation-changes", "--json")
+        rows = [row for row in json.loads(listed.stdout) if row["original"] == origin]
+        if rows:
+            break
+    (letter,) = rows
+    position = str(letter["position"])
+    shown = switchboard(system, "dlq", "show", position)
+    revealed = switchboard(system, "dlq", "show", position, "--reveal", "--json")
+    put_back = switchboard(system, "dlq", "replay", position)
+    nowhere = switchboard(system, "dlq", "replay", "conversation-changes-dlq:0:999999")
+
+    assert letter["error"] == "UnreadableMessage"
+    assert "secret" not in listed.stdout + shown.stdout
+    assert json.loads(revealed.stdout)["value"] == "made-up secret words"
+    assert (put_back.returncode, put_back.stdout) == (0, "1 put back\n")
+    assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
+
+
+def test_exported_settings_are_what_is_imported(system: System, tmp_path: Path) -> None:
+    file = tmp_path / "maple-street.yaml"
+    exported = switchboard(system, "practice", "export", "maple-street", "--output", str(file))
+    same = switchboard(system, "practice", "import", str(file))
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("label_correction: false", "label_correction: true"), "utf-8")
+    previewed = switchboard(system, "practice", "import", str(file), "--dry-run", "--json")
+    changed = switchboard(system, "practice", "import", str(file), "--json")
+    file.write_text(text, "utf-8")
+    changed_back = switchboard(system, "practice", "import", str(file))
+    file.write_text(text.replace("reason_routing:", "reason_routng:"), "utf-8")
+    refused = switchboard(system, "practice", "import", str(file))
+
+    assert (exported.returncode, same.stdout) == (0, "nothing to change\n")
+    assert json.loads(previewed.stdout)["saved_version"] is None
+    assert "+label_correction: true" in json.loads(changed.stdout)["difference"]
+    assert changed_back.returncode == 0
+    assert refused.returncode == 1
+    assert f"{file}:3:1: reason_routng: unknown key" in refused.stderr
+
+
+def test_topics_and_schemas_are_as_the_code_wants_them(system: System) -> None:
+    checked = switchboard(system, "topics", "check", "--json")
+    applied = switchboard(system, "topics", "apply")
+    migrated = switchboard(system, "migrate", "--json")
+
+    assert (checked.returncode, json.loads(checked.stdout)) == (0, [])
+    assert applied.stdout == "all topics are there\n"
+    assert json.loads(migrated.stdout) == dict.fromkeys(("ingest", "router", "notifier", "pm_sync"), "0001")
+
+
+def test_what_cannot_be_reached_is_said_in_one_line(system: System) -> None:
+    refused = switchboard(system, "topics", "check", "--bootstrap-servers", "127.0.0.1:1")
+
+    assert refused.returncode == 1
+    assert refused.stderr.strip().splitlines()[-1].startswith("switchboard: Kafka cannot be reached")
