@@ -19,6 +19,7 @@ check:
     ruff check .
     ruff format --check .
     mypy
+    basedpyright
     lint-imports --no-cache
     python -m tools.dependencies
     typos

@@ -1,6 +1,7 @@
 """Makes and compares the topics of the catalogue on a Kafka cluster."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -48,7 +49,7 @@ async def apply_topics(bootstrap_servers: str, *, partitions: int, replication: 
         missing = [topic for topic in wanted_topics(partitions) if topic.name not in existing]
         if not missing:
             return []
-        answer = await admin.create_topics(
+        answer: Any = await admin.create_topics(
             [
                 NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.configuration)
                 for topic in missing
@@ -94,7 +95,8 @@ async def check_topics(bootstrap_servers: str, *, partitions: int) -> list[Diffe
 async def _configurations(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found: dict[str, dict[str, str]] = {}
-    for answer in await admin.describe_configs(resources):
+    answers: Any = await admin.describe_configs(resources)
+    for answer in answers:
         for _code, _message, _kind, name, entries in answer.resources:
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found

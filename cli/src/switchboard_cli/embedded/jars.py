@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def _download(directory: Path) -> list[Path]:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(lock: Path) -> Generator[None]:
     """Wait while another process downloads."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

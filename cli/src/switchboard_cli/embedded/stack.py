@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ async def _in_background(part: AbstractAsyncContextManager[str]) -> AsyncGenerat
 
 
 @contextmanager
-def _only_us(lock: Path) -> Iterator[None]:
+def _only_us(lock: Path) -> Generator[None]:
     with lock.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

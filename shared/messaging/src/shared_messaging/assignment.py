@@ -54,13 +54,19 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._tasks: set[asyncio.Task[None]] = set()
         self._committed: dict[tuple[str, int], int] = {}
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+    # aiokafka awaits what this returns, whatever its base class says.
+    async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, revoked: Collection[TopicPartition]
+    ) -> None:
         """Finish or abandon what is in flight, and tell Kafka how far we are."""
         if not revoked:
             return
         await self.release()
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+    # aiokafka awaits what this returns, whatever its base class says.
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, assigned: Collection[TopicPartition]
+    ) -> None:
         """Take over, beginning now."""
         partitions = [
             AssignedPartition(topic, number, self._options, self._options.max_batch)

@@ -65,7 +65,7 @@ class Consumer:
         """The client underneath, from its start to its stop."""
         return self.kafka_consumer()
 
-    def receive(self, records: "Sequence[ConsumerRecord]") -> None:
+    def receive(self, records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
         """Queue what one poll returned. Records of partitions that are not claimed (yet, or any more) are left out."""
         if not self._is_accepting or self._is_halted:
             return
@@ -228,7 +228,7 @@ class Consumer:
             partition.limit = max(1, len(records) // 2)
 
 
-def _record(record: "ConsumerRecord") -> Record:
+def _record(record: "ConsumerRecord[bytes, bytes]") -> Record:
     return Record(
         record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp
     )

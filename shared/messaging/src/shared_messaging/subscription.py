@@ -75,7 +75,7 @@ async def connect(broker: KafkaBroker) -> None:
 def declare(
     broker: KafkaBroker,
     subscription: Subscription,
-    receive: Callable[[Sequence[ConsumerRecord]], None],
+    receive: "Callable[[Sequence[ConsumerRecord[bytes, bytes]]], None]",
     *,
     group_id: str,
     group_instance_id: str | None,
@@ -107,7 +107,7 @@ def declare(
 
 
 def _consume_function(
-    subscription: Subscription, receive: Callable[[Sequence[ConsumerRecord]], None]
+    subscription: Subscription, receive: "Callable[[Sequence[ConsumerRecord[bytes, bytes]]], None]"
 ) -> Callable[..., Awaitable[None]]:
     async def consume(records: Any) -> None:
         receive(records)
@@ -121,7 +121,7 @@ def _consume_function(
     return consume
 
 
-async def _envelope(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+async def _envelope(records: "tuple[ConsumerRecord[bytes, bytes], ...]") -> KafkaMessage:
     """FastStream's envelope, without looking into the records: its own parser fails a whole poll on one odd header."""
     return KafkaMessage(raw_message=records, body=b"", consumer=None)  # type: ignore[arg-type]
 
