@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
+from shared_schemas import ids
 from tests.e2e.conftest import System
 
 
@@ -70,6 +72,22 @@ def test_exported_settings_are_what_is_imported(system: System, tmp_path: Path) 
     assert changed_back.returncode == 0
     assert refused.returncode == 1
     assert f"{file}:3:1: reason_routng: unknown key" in refused.stderr
+
+
+async def test_a_message_is_explained_in_words(system: System) -> None:
+    sid = "SM" + uuid.uuid4().hex
+    await system.text(system.patient("pt-003")["phone"], sid=sid)
+    message_id = ids.message_id("sms", system.told["practice_id"], sid)
+    explained = [switchboard(system, "explain", message_id, "--staff", "nia-nurse")]
+    while explained[-1].returncode and len(explained) < 20:
+        explained.append(switchboard(system, "explain", message_id, "--staff", "nia-nurse"))
+    unknown = switchboard(system, "explain", "no-such-message")
+
+    lines = explained[-1].stdout.splitlines()
+    assert "The next appointment is at 'Elm Street' (L1)." in lines
+    assert lines[-1] == "nia-nurse was not told: This person is subscribed to nothing."
+    assert unknown.returncode == 1
+    assert "There is no decision about such a message" in unknown.stderr
 
 
 def test_topics_and_schemas_are_as_the_code_wants_them(system: System) -> None:

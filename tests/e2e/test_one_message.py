@@ -216,8 +216,10 @@ async def test_a_decision_says_what_it_was_made_from_and_which_rules_fired(syste
         await next_about(iterator, "message", sms_id(system, sid))
     async with system.client(system.token("ada-admin")) as http:
         path = f"/v1/practices/{system.told['practice_id']}/decisions/{sms_id(system, sid)}"
-        record = (await http.get(path)).raise_for_status().json()
+        record = (await http.get(path, params={"staff_id": "bo-billing"})).raise_for_status().json()
 
+    assert "A text removes the reason at once (R5, R8)." in record["explanation"]
+    assert record["member"]["subscriptions"] == [{"id": "bo-billing-1", "differs_in": ["reason"]}]
     assert {"R5", "L1", "M1"} <= set(record["result"]["rules"])
     assert record["inputs"]["appointments"][0]["location_id"] == "elm"
     assert "body" not in record["result"]
@@ -253,6 +255,23 @@ async def test_only_administrators_change_routing_settings(system: System) -> No
         refused = await http.put(path, content=current.content, headers={"If-Match": current.headers["etag"]})
 
     assert refused.status_code == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.rule("X3")
+async def test_a_change_that_leaves_a_reason_to_nobody_is_warned_of_before_it_is_saved(system: System) -> None:
+    path = f"/v1/practices/{system.told['practice_id']}"
+    async with system.client(system.token("ada-admin")) as http:
+        covered = (await http.get(f"{path}/coverage")).raise_for_status().json()
+        current = await http.get(f"{path}/routing-settings")
+        changed = current.json()
+        changed["members"] = [one for one in changed["members"] if one["staff_id"] != "bo-billing"]
+        headers = {"If-Match": current.headers["etag"]}
+        previewed = await http.put(f"{path}/routing-settings?dry_run=true", json=changed, headers=headers)
+        afterwards = await http.get(f"{path}/routing-settings")
+
+    assert {cell["reason_id"] for cell in covered["empty"]} == {"records"}
+    assert {cell["reason_id"] for cell in previewed.json()["warnings"]} == {"billing"}
+    assert afterwards.headers["etag"] == current.headers["etag"]
 
 
 async def test_of_two_who_take_a_conversation_one_is_told_who_was_faster(system: System) -> None:

@@ -274,6 +274,34 @@ def practice_import(
     _print(content, as_json=as_json, lines=lines if saved is None else [*lines, f"saved as version {saved}"])
 
 
+@app.command()
+def explain(  # noqa: PLR0913 - the options
+    message_id: Annotated[str, typer.Argument(help="The message's id.")],
+    url: UrlOption = DEFAULT_URL,
+    access_token: TokenOption = "",
+    *,
+    practice: Annotated[str | None, typer.Option(help="The practice; that of the token where it is left out.")] = None,
+    staff: Annotated[str | None, typer.Option(help="Also say why this person was not told.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say in words what became of a message, and why.
+
+    Examples:
+
+      switchboard explain 1f0c5d1e-9a0c-5c1e-8b57-2f6f0a6f9d11
+
+      switchboard explain 1f0c5d1e-9a0c-5c1e-8b57-2f6f0a6f9d11 --staff bo-billing
+    """
+    from switchboard_cli.practice_api import PracticeApi, practice_of
+
+    record = PracticeApi(url, access_token).decision(practice or practice_of(access_token), message_id, staff)
+    lines = list(record["explanation"])
+    if staff is not None:
+        member = record["member"]
+        lines.append(f"{staff} was told." if member["told"] else f"{staff} was not told: {member['why_not']}")
+    _print(record, as_json=as_json, lines=lines)
+
+
 @dlq_app.command("list")
 def dlq_list(
     bootstrap_servers: BrokerOption,

@@ -1,7 +1,11 @@
 """A client of the router's settings API, for the command line."""
 
+import base64
+import json
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -37,14 +41,31 @@ class PracticeApi:
         self._check(answer)
         return RoutingSettingsPublishedV1.model_validate_json(answer.content).version
 
+    def decision(self, practice_id: str, message_id: str, staff_id: str | None) -> dict[str, Any]:
+        """The decision record of a message, with its explanation; with `staff_id` also why that person was not told.
+
+        Raises `Failed`, for a message that was never decided too.
+        """
+        query = f"?staff_id={quote(staff_id)}" if staff_id else ""
+        answer = self._request("GET", practice_id, path=f"decisions/{quote(message_id)}{query}")
+        self._check(answer)
+        record: dict[str, Any] = answer.json()
+        return record
+
     def _request(
-        self, method: str, practice_id: str, body: str | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        practice_id: str,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        path: str = "routing-settings",
     ) -> httpx.Response:
         own = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
             return httpx.request(
                 method,
-                f"{self.url.rstrip('/')}/v1/practices/{practice_id}/routing-settings",
+                f"{self.url.rstrip('/')}/v1/practices/{quote(practice_id)}/{path}",
                 content=body,
                 headers=own | (headers or {}),
                 timeout=30,
@@ -60,3 +81,17 @@ class PracticeApi:
         lines = [f"{self.url} answers {answer.status_code}: {problem.get('title', answer.reason_phrase)}"]
         lines += [f"  {error.get('pointer', '')}: {error.get('detail', '')}" for error in problem.get("errors", [])]
         raise Failed("\n".join(lines))
+
+
+def practice_of(token: str) -> str:
+    """The practice that a token is for, as it says itself: whether that is true is the other side's to check.
+
+    Raises `Failed` for an operator's token, which is for all practices, and for what is no token.
+    """
+    try:
+        claims = token.split(".")[1]
+        practice_id = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["practice_id"]
+    except (IndexError, KeyError, ValueError):
+        message = "this token does not say which practice it is for: name it with --practice"
+        raise Failed(message) from None
+    return str(practice_id)

@@ -1,17 +1,22 @@
 """The router's HTTP API: routing settings, subscriptions, decisions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from router.compiling import compile_policy
+from router.domain.coverage import Cell, coverage, lost
+from router.explaining import explanation, reason_not_told
 from router.publishing import SettingsPublisher
 from router.storage.decision_records import decision_record_of
+from router.storage.facts import directory_of
 from router.storage.settings import current_settings, save_settings, settings_of_version, versions_of
 from router.validation import Mistake, mistakes_in
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
@@ -58,13 +63,14 @@ def routes(dependencies: Callable[[], Dependencies]) -> APIRouter:
         over = 0 if current is None else current.version
         _check_precondition(if_match, over)
         saved = wanted.model_copy(update={"version": over + 1})
-        if not dry_run:
-            is_saved = await save_settings(
-                parts.pool, saved, over=over, saved_by=caller.staff_id, saved_at=parts.clock()
+        if dry_run:
+            return JSONResponse(
+                {"settings": saved.model_dump(mode="json"), **await _warnings(parts.pool, current, saved)}
             )
-            if not is_saved:
-                raise _changed_meanwhile()
-            parts.publisher.wake()
+        is_saved = await save_settings(parts.pool, saved, over=over, saved_by=caller.staff_id, saved_at=parts.clock())
+        if not is_saved:
+            raise _changed_meanwhile()
+        parts.publisher.wake()
         return _answer(saved)
 
     @router.get("/routing-settings/versions")
@@ -82,13 +88,55 @@ def routes(dependencies: Callable[[], Dependencies]) -> APIRouter:
         return _answer(settings)
 
     @router.get("/decisions/{message_id}")
-    async def read_decision(practice_id: str, message_id: str, _: Administrator) -> dict[str, Any]:
-        record = await decision_record_of(dependencies().pool, practice_id, message_id)
-        if record is None:
+    async def read_decision(
+        practice_id: str, message_id: str, _: Administrator, staff_id: str | None = None
+    ) -> dict[str, Any]:
+        """The record of a decision (rule X1), in words; with `staff_id`, why that person was not told."""
+        pool = dependencies().pool
+        stored = await decision_record_of(pool, practice_id, message_id)
+        if stored is None:
             raise Problem(HTTPStatus.NOT_FOUND, "There is no decision about such a message")
-        return dict(from_json(record))
+        record: dict[str, Any] = from_json(stored)
+        answer = record | {"explanation": explanation(record)}
+        if staff_id is not None:
+            used = await settings_of_version(pool, practice_id, record["result"]["settings_version"])
+            policy = compile_policy(used or RoutingSettingsPublishedV1(practice_id=practice_id))
+            answer["member"] = reason_not_told(record, policy, staff_id)
+        return answer
+
+    @router.get("/coverage")
+    async def read_coverage(practice_id: str, _: Administrator) -> dict[str, Any]:
+        """How many active members would be told, for every reason and location (rule X3)."""
+        pool = dependencies().pool
+        settings = await current_settings(pool, practice_id) or RoutingSettingsPublishedV1(practice_id=practice_id)
+        return await _coverage(pool, settings)
 
     return router
+
+
+async def _coverage(pool: "Pool", settings: RoutingSettingsPublishedV1) -> dict[str, Any]:
+    cells = await _cells(pool, settings)
+    return {
+        "cells": [asdict(cell) for cell in cells],
+        "empty": [asdict(cell) for cell in cells if not cell.people],
+        "single": [asdict(cell) for cell in cells if len(cell.people) == 1],
+    }
+
+
+async def _warnings(
+    pool: "Pool", before: RoutingSettingsPublishedV1 | None, after: RoutingSettingsPublishedV1
+) -> dict[str, Any]:
+    """What a change would leave without anybody (rule X3)."""
+    known = await _cells(pool, before) if before is not None else ()
+    cells = await _cells(pool, after)
+    return {"warnings": [{"kind": "nobody_would_be_told", **asdict(cell)} for cell in lost(known, cells)]}
+
+
+async def _cells(pool: "Pool", settings: RoutingSettingsPublishedV1) -> tuple[Cell, ...]:
+    directory = await directory_of(pool, settings.practice_id)
+    locations = [id_ for id_, place in directory.locations.items() if not place.is_retired]
+    providers = [id_ for id_, place in directory.providers.items() if not place.is_retired]
+    return coverage(compile_policy(settings), locations, providers)
 
 
 def _answer(settings: RoutingSettingsPublishedV1) -> Response:

@@ -29,7 +29,7 @@ class Decision:
     is_late: bool
     """A newer message was routed before: this one changes no label and no destination (R13)."""
     rules: tuple[str, ...]
-    """The ids of the rules that fired, in order."""
+    """The ids of the rules that fired, in order, each once."""
 
 
 def route(message: Message, facts: Facts, policy: Policy) -> Decision:
@@ -59,7 +59,9 @@ def route(message: Message, facts: Facts, policy: Policy) -> Decision:
         audience=audience,
         is_unrouted=not audience,
         is_late=is_late,
-        rules=(*reason.rules, *location.rules, *provider.rules, *destination_rules, *audience_rules),
+        rules=tuple(
+            dict.fromkeys((*reason.rules, *location.rules, *provider.rules, *destination_rules, *audience_rules))
+        ),
     )
 
 

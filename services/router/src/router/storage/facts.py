@@ -19,9 +19,10 @@ from router.domain.facts import (
     StaffId,
     Unassigned,
 )
+from shared_database import practice_scope
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Row
+    from shared_database.pools import Connection, Pool, Row
 
 Key = tuple[str, str]
 """Practice and patient."""
@@ -87,6 +88,12 @@ async def directories_of(connection: "Connection", practices: Collection[str]) -
         row["practice_id"]: Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"])
         for row in rows
     }
+
+
+async def directory_of(pool: "Pool", practice_id: str) -> Directory:
+    """The locations and providers of one practice; an empty directory before the first sync."""
+    async with practice_scope(pool, practice_id) as connection:
+        return (await directories_of(connection, [practice_id])).get(practice_id, Directory())
 
 
 async def decided_messages(connection: "Connection", messages: Collection[tuple[str, str]]) -> set[str]:
