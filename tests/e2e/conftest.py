@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,8 @@ class System:
 
     told: dict[str, Any]
     """The content of `demo.json`."""
+    directory: Path
+    """Where the system keeps its data and its logs."""
 
     @property
     def base_url(self) -> str:
@@ -83,7 +86,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
         try:
             line = process.stdout.readline()
             assert line.startswith("ready http://"), (directory / "output.txt").read_text()
-            yield System(json.loads((directory / "demo.json").read_text()))
+            yield System(json.loads((directory / "demo.json").read_text()), directory)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=STOP_SECONDS)

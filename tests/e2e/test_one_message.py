@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
-import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from httpx_sse import EventSource, ServerSentEvent
@@ -189,11 +188,28 @@ async def test_another_practice_sees_nothing_of_a_message(system: System) -> Non
     assert settings.status_code == HTTPStatus.NOT_FOUND
 
 
-def test_nothing_of_a_patient_is_in_the_metrics(system: System) -> None:
-    metrics = httpx.get(f"{system.base_url}/metrics").text
+async def test_nothing_of_a_patient_is_in_logs_metrics_errors_or_keys(system: System) -> None:
+    """Words, phones, names and birth dates of everybody, after messages, refusals and dead letters went through."""
+    sid, phone = new_sid(), system.patient(ELM_PATIENT)["phone"]
+    async with system.stream(system.token("fay-front")) as events:
+        iterator = await started(events)
+        refused = await system.text(phone, signed_with="not-the-token")
+        await system.text(phone, sid=sid)
+        await next_about(iterator, "notification", sms_id(system, sid))
+    async with system.client() as http:
+        failed_login = await http.post(
+            "/v1/messenger/login", json={"practice_slug": "maple-street", "phone": 7, "extra": phone}
+        )
+        metrics = await http.get("/metrics")
+    names = ("services.log", "kafka/kafka.log", "postgres/postgres.log", "output.txt")
+    logs = "".join((system.directory / name).read_text("utf-8", errors="replace") for name in names)
+    everything = logs + metrics.text + failed_login.text + "".join(answer.text for answer in refused)
 
-    assert "switchboard_" in metrics
-    assert all(patient["phone"] not in metrics for patient in system.told["patients"])
+    assert "synced" in logs
+    assert "switchboard_" in metrics.text
+    secrets = [patient[what] for patient in system.told["patients"] for what in ("phone", "date_of_birth")]
+    found = [secret for secret in [*secrets, "A made-up question", "McSample", "Testy"] if secret in everything]
+    assert found == []
 
 
 @pytest.mark.rule("L5")
