@@ -103,6 +103,15 @@ def test_the_committed_contracts_are_what_the_code_says() -> None:
     assert differing == []
 
 
+def test_every_event_has_the_key_that_its_topic_says() -> None:
+    for topic in CATALOGUE:
+        for event in topic.events:
+            sent = example(event)
+            patient_id = getattr(sent, "patient_id", None)
+            wanted = f"{sent.practice_id}/{patient_id}" if topic.key == "practice/patient" else sent.practice_id
+            assert sent.key == wanted, (topic.name, event)
+
+
 def test_every_topic_keeps_what_a_consumer_may_not_have_read() -> None:
     for topic in CATALOGUE:
         kept = topic.configuration

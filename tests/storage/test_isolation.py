@@ -13,6 +13,7 @@ from switchboard_cli.origin import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
     from shared_database.pools import Connection, Pool
 
 WITHOUT_PRACTICE_DATA = {

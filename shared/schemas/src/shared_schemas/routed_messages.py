@@ -50,7 +50,16 @@ class Recipient(Value):
     subscription_id: Id | None = None
 
 
-class RoutedMessageV1(PatientEvent):
+class HistoryEvent(PatientEvent):
+    """An event of a practice's history: one order for everybody, so one key for the whole practice."""
+
+    @property
+    def key(self) -> str:
+        """`<practice_id>`."""
+        return self.practice_id
+
+
+class RoutedMessageV1(HistoryEvent):
     """A patient message with everything that was decided about it."""
 
     ce_type: ClassVar[str] = "switchboard.RoutedMessage.v1"
@@ -112,7 +121,7 @@ class Transcript(Value):
     text: str
 
 
-class ConversationUpdatedV1(PatientEvent):
+class ConversationUpdatedV1(HistoryEvent):
     """A change to a conversation was applied; this is how the conversation is now."""
 
     ce_type: ClassVar[str] = "switchboard.ConversationUpdated.v1"
@@ -156,7 +165,7 @@ RejectionReason = Literal[
 ]
 
 
-class ConversationActionRejectedV1(PatientEvent):
+class ConversationActionRejectedV1(HistoryEvent):
     """A change to a conversation was refused; the conversation is as it was."""
 
     ce_type: ClassVar[str] = "switchboard.ConversationActionRejected.v1"
