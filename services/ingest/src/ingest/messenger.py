@@ -19,7 +19,7 @@ from ingest.publishing import Doors
 from ingest.storage.logins import SESSION_LIVES, Login, Session, begin_login, begin_session, session_of, try_login
 from ingest.storage.owners import practice_of
 from ingest.storage.patients import patients_born_on, patients_with_phone, settings_of, thread_of
-from ingest.storage.practices import channels_of, profile_of
+from ingest.storage.practices import channels_of, practices_that_text, profile_of
 from ingest.webhooks import e164
 from shared_schemas import ids
 from shared_schemas.conversation_changes import Actor, PracticeMessageReadV1
@@ -39,9 +39,9 @@ class _Body(BaseModel):
 
 
 class StartLogin(_Body):
-    """Which practice's messenger, and whose phone."""
+    """Whose phone, and which practice's messenger: an installation with one practice that texts needs no slug."""
 
-    practice_slug: Annotated[str, Field(max_length=64)]
+    practice_slug: Annotated[str | None, Field(max_length=64)] = None
     phone: Annotated[str, Field(min_length=3, max_length=32)]
 
 
@@ -96,9 +96,7 @@ def _add_login(router: APIRouter, doors: Callable[[], Doors], texting: Callable[
         """Text a code to the phone, if it is a patient's. The answer is the same if it is not (ASVS 6.3.8)."""
         parts = doors()
         login_id, code = secrets.token_urlsafe(24), f"{secrets.randbelow(1_000_000):06}"
-        practice_id = await practice_of(parts.pool, "slug", body.practice_slug)
-        if practice_id is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "There is no such practice")
+        practice_id = await _practice(parts, body.practice_slug)
         profile = await profile_of(parts.pool, practice_id)
         phone = e164(body.phone, profile.country if profile else "US")
         may_send = await begin_login(parts.pool, practice_id, login_id, phone, code, parts.clock())
@@ -201,6 +199,18 @@ def _add_thread(router: APIRouter, doors: Callable[[], Doors]) -> None:
             )
         )
         return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _practice(parts: Doors, slug: str | None) -> str:
+    if slug is None:
+        texting = await practices_that_text(parts.pool)
+        if len(texting) != 1:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "There are several practices: send practice_slug")
+        return texting[0]
+    practice_id = await practice_of(parts.pool, "slug", slug)
+    if practice_id is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such practice")
+    return practice_id
 
 
 async def _patient(parts: Doors, login: Login, birth_date: date) -> str:

@@ -1,5 +1,6 @@
 """pm-sync's HTTP API: connections, their status, and files."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -47,6 +48,12 @@ def routes(dependencies: Callable[[], Dependencies]) -> APIRouter:
     @router.get("")
     async def list_connections(practice_id: str, _: Administrator) -> list[dict[str, Any]]:
         return [_shown(one) for one in await connections_of(dependencies().pool, practice_id)]
+
+    @router.post("", status_code=HTTPStatus.CREATED)
+    async def create_connection(practice_id: str, body: CsvConnection, _: Administrator) -> dict[str, Any]:
+        pool, connection_id = dependencies().pool, secrets.token_hex(8)
+        await save_connection(pool, practice_id, connection_id, body.model_dump_json())
+        return _shown(await _existing(pool, practice_id, connection_id))
 
     @router.get("/{connection_id}")
     async def read_connection(practice_id: str, connection_id: ConnectionId, _: Administrator) -> dict[str, Any]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool
 
 
+A_FEW = 20
+
+
 class Taken(Exception):  # noqa: N818 - a state that was found
     """This slug, channel id or token is another practice's."""
 
@@ -104,6 +107,16 @@ async def channel_of(pool: "Pool", practice_id: str, channel_id: str) -> PlacedC
             channel_id,
         )
     return None if row is None else PlacedChannel(CHANNEL.validate_json(row["configuration"]), row["country"])
+
+
+async def practices_that_text(pool: "Pool") -> list[str]:
+    """The practices that can text codes to their patients, where there are few; none where there are many."""
+    rows = await pool.fetch("SELECT practice_id FROM practice_of WHERE kind = 'slug' LIMIT $1", A_FEW + 1)
+    if len(rows) > A_FEW:
+        return []
+    async with practice_scope(pool, *(row["practice_id"] for row in rows)) as connection:
+        found = await connection.fetch("SELECT DISTINCT practice_id FROM channel WHERE kind = 'twilio-sms'")
+    return [row["practice_id"] for row in found]
 
 
 async def begin_call(
