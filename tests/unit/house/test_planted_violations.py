@@ -20,6 +20,8 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of the code and its configuration, to do wrong in."""
     for folder in ("shared", "services", "cli"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "docs/contracts", tmp_path / "docs/contracts")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -62,6 +64,28 @@ def test_a_clock_in_the_domain_is_found(checkout: Path) -> None:
     found = run("ruff", "check", "--no-cache", "services", cwd=checkout)
 
     assert "TID251" in found.stdout, found.stdout
+
+
+def test_a_contract_that_was_not_written_anew_is_found(checkout: Path) -> None:
+    schema = checkout / "shared/schemas/json/MessageReceived.v1.json"
+    schema.write_text(schema.read_text().replace("received_at", "received"))
+
+    found = run("python", "-m", "tools.contracts", "--check", cwd=checkout)
+
+    assert found.returncode == 1
+    assert (
+        found.stderr == "shared/schemas/json/MessageReceived.v1.json is not what the code says: run `just contracts`\n"
+    )
+
+
+def test_an_import_that_is_not_declared_is_found(checkout: Path) -> None:
+    with (checkout / "shared/web/src/shared_web/stopping.py").open("a") as file:
+        file.write("\nimport aiokafka\n")
+
+    found = run("python", "-m", "tools.dependencies", cwd=checkout)
+
+    assert found.returncode == 1
+    assert "DEP003 'aiokafka'" in found.stderr
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
