@@ -19,7 +19,7 @@ check:
     ruff check .
     ruff format --check .
     mypy
-    basedpyright
+    basedpyright --project pyproject.toml
     lint-imports --no-cache
     python -m tools.dependencies
     typos

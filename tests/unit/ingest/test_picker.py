@@ -32,7 +32,7 @@ def test_a_patient_is_asked_only_when_it_makes_sense(state: ConversationState, *
     assert is_asked(state, SETTINGS, NOW) is asked
 
 
-@pytest.mark.rule("R3")
+@pytest.mark.rule("R3", "R17")
 def test_reasons_with_an_active_subscriber_are_offered_and_other_comes_last() -> None:
     assert [reason.id for reason in offered_reasons(SETTINGS)] == ["billing", "other"]
     away = SETTINGS.members[0].model_copy(update={"active": False})

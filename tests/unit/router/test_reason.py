@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.facts import OTHER, Conversation
-from router.domain.picker import picker
+from router.domain.facts import OTHER
 from tests.unit.router.practice import (
     ADA,
     BILLING,
@@ -35,32 +34,6 @@ rule = pytest.mark.rule
 def test_a_web_message_carries_the_reason_that_was_picked() -> None:
     decision = after(web(reason=BILLING))
     assert (decision.reason.reason_id, decision.reason.source) == (BILLING, "picked")
-
-
-@rule("R2", "R17")
-def test_the_picker_is_shown_on_a_closed_read_conversation_after_the_window() -> None:
-    assert picker(wrote_at(NINE, is_open=False), policy(), NINE + HOUR + MICROSECOND) == (BILLING, REFILLS, OTHER)
-    assert picker(Conversation(), policy(), NINE) == (BILLING, REFILLS, OTHER)
-
-
-@rule("R2")
-@pytest.mark.parametrize(
-    "conversation",
-    [
-        wrote_at(NINE - 2 * HOUR, is_open=True),
-        wrote_at(NINE - 2 * HOUR, is_open=False, unread_practice_message_id="m1"),
-        wrote_at(NINE - HOUR, is_open=False),
-    ],
-    ids=["the conversation is open", "the practice's last message is unread", "the previous message is an hour old"],
-)
-def test_the_picker_is_not_shown_when(conversation: Conversation) -> None:
-    assert picker(conversation, policy(), NINE) is None
-
-
-@rule("R3")
-def test_the_picker_lists_only_reasons_that_somebody_active_is_subscribed_to() -> None:
-    staff = (subscribed(BO, to({"billing"}, {"elm"})), subscribed(FAY, to({"refills"}, None), active=False))
-    assert picker(Conversation(), policy(*staff), NINE) == (BILLING,)
 
 
 @rule("R3", "M4")
@@ -122,9 +95,8 @@ def test_any_other_extension_carries_no_reason(extension: str | None) -> None:
 
 
 @rule("R7")
-def test_with_reason_routing_off_there_is_no_picker_and_no_reason() -> None:
+def test_with_reason_routing_off_there_is_no_reason() -> None:
     off = policy(reason_routing=False)
-    assert picker(Conversation(), off, NINE) is None
     assert after(web(reason=BILLING), rules=off).reason.reason_id is None
 
 

@@ -22,7 +22,7 @@ from shared_schemas import ids
 from shared_schemas.cloudevents import UnreadableEvent, decode
 from shared_schemas.conversation_changes import Actor, ConsentChangedV1, ConversationChange, TranscriptAddedV1
 from shared_schemas.patient_messages import MessageReceivedV1
-from shared_web import Problem
+from shared_web import Problem, bounded_body
 
 MOST_BYTES = 256 * 1024
 TWIML = "application/xml"
@@ -127,7 +127,7 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
         """Something happened to a text; we care for those that came in."""
         parts = doors()
         practice_id, placed, channel = await _channel(parts, channel_id, TelnyxSms)
-        body = await _bounded_body(request)
+        body = await bounded_body(request, MOST_BYTES)
         if not telnyx.is_signed(channel.public_key, body, telnyx_timestamp, telnyx_signature_ed25519, parts.clock()):
             raise _not_signed()
         try:
@@ -151,7 +151,7 @@ def _add_adapters(router: APIRouter, doors: Callable[[], Doors]) -> None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED, "A channel adapter's token is needed", headers={"WWW-Authenticate": "Bearer"}
             )
-        event = _cloud_event(request, await _bounded_body(request))
+        event = _cloud_event(request, await bounded_body(request, MOST_BYTES))
         if event.practice_id != practice_id:
             raise Problem(HTTPStatus.FORBIDDEN, "This token is for another practice")
         if event.message_id != ids.message_id(event.channel, practice_id, event.provider_message_id):
@@ -243,7 +243,7 @@ async def _caller(parts: Doors, signed: _Signed) -> tuple[Sender, str | None]:
 async def _from_twilio(parts: Doors, channel_id: str, request: Request, kind: type[C]) -> tuple[_Signed, C]:
     """The parameters of a request that Twilio signed for this channel. Raises a 403 problem for any other."""
     practice_id, placed, channel = await _channel(parts, channel_id, kind)
-    body = await _bounded_body(request)
+    body = await bounded_body(request, MOST_BYTES)
     try:
         form = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body))
     except ValueError:
@@ -262,15 +262,6 @@ async def _channel(parts: Doors, channel_id: str, kind: type[C]) -> tuple[str, P
     if not practice_id or not placed or not isinstance(placed.channel, kind):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such channel")
     return practice_id, placed, placed.channel
-
-
-async def _bounded_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may have {MOST_BYTES // 1024} KiB")
-    return bytes(body)
 
 
 def _cloud_event(request: Request, body: bytes) -> MessageReceivedV1:

@@ -26,7 +26,7 @@ from notifier.streams import StaffStreams
 from shared_messaging import Publisher, PublishFailed
 from shared_schemas.ids import content_id
 from shared_schemas.routed_messages import ConversationActionRejectedV1, ConversationUpdatedV1
-from shared_web import Principal, Problem, staff_of
+from shared_web import Principal, Problem, bounded_body, staff_of
 from shared_web.principals import current_principal
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Staff = Annotated[Principal, Depends(staff_of)]
 MAX_PAGE = 1_000
+MOST_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def _add_actions(router: APIRouter, dependencies: Callable[[], Dependencies]) ->
         known = await conversation_of(parts.pool, _practice_id(caller), conversation_id)
         if known is None:
             raise _no_conversation()
-        body = ActionBody.read(action, await request.body())
+        body = ActionBody.read(action, await bounded_body(request, MOST_BYTES))
         key = idempotency_key or secrets.token_hex(16)
         change_id = content_id("action", _practice_id(caller), caller.staff_id, conversation_id, action, key)
         change = change_for(body, caller, known, change_id, parts.clock())

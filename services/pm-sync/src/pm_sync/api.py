@@ -21,7 +21,7 @@ from pm_sync.storage.connections import (
     save_connection,
 )
 from shared_messaging import PublishFailed
-from shared_web import Principal, Problem, administrator_of
+from shared_web import Principal, Problem, administrator_of, bounded_body
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -94,7 +94,7 @@ def routes(dependencies: Callable[[], Dependencies]) -> APIRouter:
         parts = dependencies()
         stored = await _existing(parts.pool, practice_id, connection_id)
         configuration = CsvConnection.model_validate_json(stored.configuration)
-        content = await _bounded_body(request)
+        content = await bounded_body(request, MOST_BYTES)
         try:
             report = await parts.runs.take_csv(practice_id, connection_id, configuration, content, dry_run=dry_run)
         except Refused as refused:
@@ -122,15 +122,6 @@ async def _existing(pool: "Pool", practice_id: str, connection_id: str) -> Store
     if stored is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such connection")
     return stored
-
-
-async def _bounded_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A file may have {MOST_BYTES // 1_000_000} MB")
-    return bytes(body)
 
 
 def _shown(stored: StoredConnection) -> dict[str, Any]:

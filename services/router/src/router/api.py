@@ -20,10 +20,13 @@ from router.storage.facts import directory_of
 from router.storage.settings import current_settings, save_settings, settings_of_version, versions_of
 from router.validation import Mistake, mistakes_in
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_web import Principal, Problem, administrator_of
+from shared_web import Principal, Problem, administrator_of, bounded_body
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
+
+MOST_BYTES = 900_000
+"""Settings become an event, and Kafka takes a megabyte."""
 
 Administrator = Annotated[Principal, Depends(administrator_of)]
 
@@ -58,7 +61,7 @@ def routes(dependencies: Callable[[], Dependencies]) -> APIRouter:
         dry_run: bool = False,
     ) -> Response:
         parts = dependencies()
-        wanted = _read(practice_id, await request.body())
+        wanted = _read(practice_id, await bounded_body(request, MOST_BYTES))
         current = await current_settings(parts.pool, practice_id)
         over = 0 if current is None else current.version
         _check_precondition(if_match, over)

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that are one service's, and see only the practices they are told to see."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -55,6 +55,11 @@ async def create_pool(login: DatabaseLogin, *, min_size: int = 1, max_size: int 
 async def set_practices(connection: "Connection", practice_ids: Iterable[str]) -> None:
     """Let this connection see these practices from now on, until told otherwise. For a consumer's own connection."""
     await connection.fetchval("SELECT set_config($1, $2, false)", SCOPE, ",".join(practice_ids))
+
+
+def columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Rows of `width` values as columns: what `unnest` takes. No rows are as many empty columns."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """HTTP for every service: problem details (RFC 9457), who is calling (JWT), and serving on one event loop."""
 
+from shared_web.bodies import bounded_body
 from shared_web.principals import Principal, TokenVerifier, administrator_of, member_of, staff_of
 from shared_web.problems import Problem, install_problem_details
 from shared_web.server import serve
@@ -9,6 +10,7 @@ __all__ = [
     "Problem",
     "TokenVerifier",
     "administrator_of",
+    "bounded_body",
     "install_problem_details",
     "member_of",
     "serve",

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ingest.domain.picker import ConversationState
-from shared_database import practice_scope
+from shared_database import columns, practice_scope
 from shared_messaging import Batch
 from shared_schemas.practice_management import PatientSyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
@@ -126,14 +126,14 @@ async def save_patients(batch: Batch, events: Sequence[PatientSyncedV1]) -> None
         (*key, one.birth_date, ",".join(one.phones), one.active and one.merged_into is None, one.as_of)
         for key, one in sorted(newest.items())
     ]
-    await batch.write(_PATIENTS, *_columns(rows, 6))
+    await batch.write(_PATIENTS, *columns(rows, 6))
 
 
 async def save_settings(batch: Batch, events: Sequence[RoutingSettingsPublishedV1]) -> None:
     """Keep the newest settings of each practice."""
     newest = {one.practice_id: one for one in sorted(events, key=lambda one: one.version)}
     rows = [(practice, one.version, one.model_dump_json()) for practice, one in sorted(newest.items())]
-    await batch.write(_SETTINGS, *_columns(rows, 3))
+    await batch.write(_SETTINGS, *columns(rows, 3))
 
 
 async def save_history(batch: Batch, events: Sequence[RoutedMessageV1 | ConversationUpdatedV1]) -> None:
@@ -144,8 +144,8 @@ async def save_history(batch: Batch, events: Sequence[RoutedMessageV1 | Conversa
     messages = {row[2]: row for row in map(_message, events) if row is not None}
     await batch.write(
         _HISTORY,
-        *_columns([_state(key, history) for key, history in sorted(states.items())], 7),
-        *_columns(list(messages.values()), 6),
+        *columns([_state(key, history) for key, history in sorted(states.items())], 7),
+        *columns(list(messages.values()), 6),
     )
 
 
@@ -167,7 +167,3 @@ def _message(one: RoutedMessageV1 | ConversationUpdatedV1) -> tuple[object, ...]
     if one.reply is not None:
         return one.practice_id, one.patient_id, one.reply.message_id, "practice", one.reply.body, one.occurred_at
     return None
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

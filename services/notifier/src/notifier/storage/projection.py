@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import to_json
 
 from notifier.domain.visibility import Member, Practice
+from shared_database import columns
 from shared_messaging import Batch, Outgoing
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1, StaffReply
@@ -117,7 +118,7 @@ async def save_settings(
     """Keep the newest settings of each practice."""
     newest = {one.practice_id: one for one in sorted(settings, key=lambda one: one.version)}
     rows = [(practice, one.version, one.model_dump_json()) for practice, one in sorted(newest.items())]
-    await batch.write(_SETTINGS, *_columns(rows, 3), publish=publish)
+    await batch.write(_SETTINGS, *columns(rows, 3), publish=publish)
 
 
 async def project(
@@ -141,10 +142,10 @@ async def project(
     ]
     await batch.write(
         _STATEMENT,
-        *_columns([row for _, row in sorted(conversations.items())], 12),
-        *_columns([*map(_patient_message, messages), *replies], 10),
-        *_columns([_notification(one) for one in told], 8),
-        *_columns(transcripts, 3),
+        *columns([row for _, row in sorted(conversations.items())], 12),
+        *columns([*map(_patient_message, messages), *replies], 10),
+        *columns([_notification(one) for one in told], 8),
+        *columns(transcripts, 3),
         publish=publish,
     )
 
@@ -190,7 +191,3 @@ def _notification(one: Told) -> tuple[object, ...]:
         one.practice_id, it.notification_id, it.staff_id, one.message_id, one.conversation_id, it.because,
         it.subscription_id, one.at,
     )  # fmt: skip
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -18,7 +18,6 @@ UNKNOWN = PlaceId("unknown")
 """The bucket of conversations whose location (or provider) is not known (L2)."""
 
 Channel = Literal["sms", "web", "voicemail"]
-EMPTY_PLACES: Mapping[PlaceId, "Place"] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Destination, InSharedInbox, Unassigned
 from router.storage.facts import Key
+from shared_database import columns
 from shared_messaging import Batch, Outgoing
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Convers
         )
         for key, conversation in sorted(after.items())
     ]
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(16)]
+    return columns(rows, 16)
 
 
 def _destination(destination: Destination) -> tuple[str, str | None]:

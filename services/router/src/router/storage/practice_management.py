@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import to_json
 
 from router.storage.facts import Key
+from shared_database import columns
 from shared_messaging import Batch
 from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
 
@@ -42,7 +43,7 @@ async def save_appointments(batch: Batch, events: Sequence[AppointmentSyncedV1])
         for key, one in sorted(newest.items())
     ]
     if rows:
-        await batch.write(_APPOINTMENTS, *(list(column) for column in zip(*rows, strict=True)))
+        await batch.write(_APPOINTMENTS, *columns(rows, 8))
 
 
 async def save_directories(batch: Batch, events: Sequence[DirectorySyncedV1]) -> None:
@@ -53,7 +54,7 @@ async def save_directories(batch: Batch, events: Sequence[DirectorySyncedV1]) ->
         for practice, one in sorted(newest.items())
     ]
     if rows:
-        await batch.write(_DIRECTORIES, *(list(column) for column in zip(*rows, strict=True)))
+        await batch.write(_DIRECTORIES, *columns(rows, 4))
 
 
 async def forget_patients(connection: "Connection", keys: Sequence[Key]) -> None:
