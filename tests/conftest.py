@@ -37,6 +37,14 @@ def stack() -> Generator[EmbeddedStack]:
             loop.close()
 
 
+@pytest.fixture
+def open_directory() -> Generator[Path]:
+    """A directory of this test that everybody may pass: as root PostgreSQL runs as somebody else."""
+    with tempfile.TemporaryDirectory(prefix="switchboard-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap_servers(stack: EmbeddedStack) -> str:
     return stack.kafka_bootstrap_servers

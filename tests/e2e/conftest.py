@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
@@ -74,9 +75,15 @@ class System:
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
+def system() -> Generator[System]:
     """`switchboard up --seed-demo`, ready; stopped at the end of the session."""
-    directory = tmp_path_factory.mktemp("system")
+    with tempfile.TemporaryDirectory(prefix="switchboard-test-", ignore_cleanup_errors=True) as name:
+        # As root PostgreSQL runs as somebody else, who must be able to pass.
+        Path(name).chmod(0o711)
+        yield from _running(Path(name))
+
+
+def _running(directory: Path) -> Generator[System]:
     command = [sys.executable, "-m", "switchboard_cli", "up", "--seed-demo", "--port", "0", "--data", str(directory)]
     with (
         (directory / "output.txt").open("w") as output,

@@ -23,8 +23,10 @@ def test_the_demo_routes_every_message_as_the_rules_want_and_stops() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_demo_that_is_interrupted_while_it_starts_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
-    command = [*SWITCHBOARD, "demo", "--port", "0", "--data", str(tmp_path)]
+def test_a_demo_that_is_interrupted_while_it_starts_leaves_no_process(
+    number: signal.Signals, open_directory: Path
+) -> None:
+    command = [*SWITCHBOARD, "demo", "--port", "0", "--data", str(open_directory)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as demo:  # noqa: S603 - our own
         assert demo.stderr is not None
         assert any("migrations" in line for line in demo.stderr)
@@ -38,13 +40,13 @@ def test_a_demo_that_is_interrupted_while_it_starts_leaves_no_process(number: si
     assert not alive
 
 
-def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_said_in_one_line(open_directory: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         finished = subprocess.run(  # noqa: S603 - our own command
-            [*SWITCHBOARD, "demo", "--port", str(port), "--data", str(tmp_path)],
+            [*SWITCHBOARD, "demo", "--port", str(port), "--data", str(open_directory)],
             capture_output=True,
             text=True,
             timeout=60,

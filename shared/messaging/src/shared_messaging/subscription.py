@@ -21,7 +21,7 @@ from shared_messaging.runner import Handler
 from shared_schemas.topics import Topic
 
 _POLL_MILLISECONDS = 200
-_FETCH_WAIT_MILLISECONDS = 500
+_FETCH_WAIT_MILLISECONDS = 100
 
 
 @dataclass(frozen=True, slots=True)
