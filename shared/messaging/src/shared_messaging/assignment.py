@@ -92,6 +92,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         await self.consumer.drain()
         await self._forget_sent()
         await self.commit()
+        for topic, number in self.consumer.partitions:
+            metrics.forget_partition(topic, number)
         self.consumer.partitions = {}
 
     def reclaim(self, partitions: Collection[AssignedPartition], delay: float) -> None:

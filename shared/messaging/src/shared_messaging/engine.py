@@ -8,6 +8,7 @@ from time import time
 from typing import TYPE_CHECKING, Self
 
 import structlog
+from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from shared_messaging import metrics
@@ -113,7 +114,11 @@ class Engine:
             self._housekeeping.cancel()
             await asyncio.wait([self._housekeeping])
         await asyncio.gather(*(assignment.close() for _, assignment in self._parts))
-        await self._broker.stop()
+        try:
+            async with asyncio.timeout(self._options.drain.total_seconds()):
+                await self._broker.stop()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("kafka did not let go in time", error=type(error).__name__)
         await self._connections.close()
 
     @property

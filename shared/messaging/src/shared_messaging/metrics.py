@@ -1,5 +1,7 @@
 """The engine's metrics. Labels are names of topics, partitions and error classes: never a practice, never a person."""
 
+from contextlib import suppress
+
 from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS_HANDLED = Counter("switchboard_records_handled", "Records whose batch is written.", ["topic"])
@@ -28,3 +30,10 @@ PARTITION_TROUBLED = Gauge(
 )
 RECORDS_SENT = Counter("switchboard_records_sent", "Records that Kafka acknowledged.", ["topic"])
 SEND_FAILURES = Counter("switchboard_send_failures", "Rounds of sending in which Kafka did not acknowledge everything.")
+
+
+def forget_partition(topic: str, number: int) -> None:
+    """Drop the gauges of a partition that is somebody else's now: a last value that stays would raise alarms."""
+    for gauge in (OLDEST_WAITING, PARTITION_TROUBLED):
+        with suppress(KeyError):
+            gauge.remove(topic, str(number))

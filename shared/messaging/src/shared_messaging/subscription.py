@@ -21,7 +21,11 @@ from shared_messaging.runner import Handler
 from shared_schemas.topics import Topic
 
 _POLL_MILLISECONDS = 200
+
 _FETCH_WAIT_MILLISECONDS = 100
+"""How long the broker may hold a fetch for which it has nothing. Every poll takes all that was fetched, so a fetch always
+asks for all partitions and its answer comes with the first record: a short wait makes nothing faster, and 5 ms costs an
+idle consumer 5 % of a core where this costs 1 %. It bounds how long a partition that is resumed waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
