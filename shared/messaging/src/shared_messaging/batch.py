@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Event)
 
 MAX_OUTGOING_BYTES = 900_000
-"""Kafka takes records up to 1 MiB with their framing (`message.max.bytes`); what is larger could never be sent."""
+"""Kafka takes records up to 1 MiB with headers and framing (`message.max.bytes`); what is larger could never be sent."""
 
 
 class Batch:
@@ -103,7 +103,7 @@ class Batch:
         self._before_write()
         letters = [dead_letter(record, refusal, self._attempts) for record, refusal in self.refused.items()]
         self.outputs = (*publish, *letters)
-        if any(output.size > MAX_OUTGOING_BYTES for output in publish):
+        if any(len(output.value or b"") > MAX_OUTGOING_BYTES for output in publish):
             raise OversizedOutput
         self.output_id = await write_fenced(
             self.connection,

@@ -28,23 +28,23 @@ class Outgoing(NamedTuple):
         headers, value = encode(event, source, time)
         return cls(topic, event.key.encode(), value, headers)
 
-    @property
-    def size(self) -> int:
-        """Bytes of key, value and headers."""
-        headers = sum(len(name) + len(value) for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers
-
 
 def pack(messages: Sequence[Outgoing]) -> bytes:
     """All messages as one value: a byte for the format, the count of fields, their lengths, the fields."""
-    fields: list[bytes | None] = []
+    fields: list[bytes] = []
+    absent: list[int] = []
     for topic, key, value, headers in messages:
-        fields += (topic.encode(), key, value, str(len(headers)).encode())
+        if key is None:
+            absent.append(len(fields) + 1)
+        if value is None:
+            absent.append(len(fields) + 2)
+        fields += (topic.encode(), key or b"", value or b"", str(len(headers)).encode())
         for name, content in headers:
             fields += (name.encode(), content)
-    lengths = [_ABSENT if field is None else len(field) for field in fields]
-    prefix = struct.pack(f"<{len(lengths) + 1}I", len(lengths), *lengths)
-    return b"".join((_FORMAT, prefix, *(field for field in fields if field is not None)))
+    lengths = list(map(len, fields))
+    for index in absent:
+        lengths[index] = _ABSENT
+    return b"".join((_FORMAT, struct.pack(f"<{len(lengths) + 1}I", len(lengths), *lengths), *fields))
 
 
 def unpack(packed: bytes) -> list[Outgoing]:
