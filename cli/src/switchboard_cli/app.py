@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -300,6 +301,43 @@ def explain(  # noqa: PLR0913 - the options
         member = record["member"]
         lines.append(f"{staff} was told." if member["told"] else f"{staff} was not told: {member['why_not']}")
     _print(record, as_json=as_json, lines=lines)
+
+
+@app.command()
+def replay(  # noqa: PLR0913 - the options
+    url: UrlOption = DEFAULT_URL,
+    access_token: TokenOption = "",
+    *,
+    practice: Annotated[str | None, typer.Option(help="The practice; that of the token where it is left out.")] = None,
+    since: Annotated[str, typer.Option(help="From when on: 7d, 24h, or an instant.")] = "7d",
+    until: Annotated[str | None, typer.Option(help="Until when: the same forms.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="Draft settings, as practice export writes them.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide past messages again: by draft settings, to see who would have been told instead.
+
+    Every decision is also made again by the settings that it was made by: exit code 1 when one comes out differently.
+    --json prints one JSON object a line.
+
+    Examples:
+
+      switchboard replay --practice maple-street --since 7d --settings draft.yaml
+
+      switchboard replay --practice maple-street --since 2026-11-01T00:00:00Z
+    """
+    from switchboard_cli.practice_api import PracticeApi, practice_of
+    from switchboard_cli.practice_files import read_settings
+    from switchboard_cli.replaying import in_words, instant, show, with_progress
+
+    now = datetime.now(UTC)
+    draft = None if settings is None else read_settings(settings).model_dump(mode="json")
+    times = {"since": instant(since, now).isoformat(), "until": instant(until, now).isoformat() if until else None}
+    lines = PracticeApi(url, access_token).what_if(practice or practice_of(access_token), times | {"settings": draft})
+    summary = show(
+        with_progress(lines, _err),
+        lambda line: _out.print(json.dumps(line) if as_json else in_words(line), markup=False),
+    )
+    raise typer.Exit(1 if summary["unreproduced"] else 0)
 
 
 @dlq_app.command("list")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -51,6 +52,21 @@ class PracticeApi:
         self._check(answer)
         record: dict[str, Any] = answer.json()
         return record
+
+    def what_if(self, practice_id: str, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The lines of a what-if as they come: the last one is the summary. Raises `Failed`, halfway too."""
+        url = f"{self.url.rstrip('/')}/v1/practices/{quote(practice_id)}/what-if"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        timeout = httpx.Timeout(30, read=300)
+        try:
+            with httpx.stream("POST", url, json=wanted, headers=headers, timeout=timeout) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    self._check(answer)
+                yield from map(json.loads, answer.iter_lines())
+        except httpx.HTTPError as error:
+            message = f"{self.url} does not answer to the end: check --url, and that the system runs"
+            raise Failed(message) from error
 
     def _request(
         self,

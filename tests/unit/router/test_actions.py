@@ -1,5 +1,7 @@
 """What staff do to a conversation (rules D2 to D4, V4)."""
 
+from dataclasses import replace
+
 import pytest
 
 from router.domain.actions import (
@@ -12,10 +14,28 @@ from router.domain.actions import (
     Read,
     Rejected,
     Reply,
+    Reroute,
+    StartTopic,
     apply,
+    needs_rerouting,
 )
-from router.domain.facts import AssignedTo, Conversation, InSharedInbox, StaffId
-from tests.unit.router.practice import BILLING, DIRECTORY, FAY, NIA, NINE, RETIRED, RIVER, policy, subscribed, wrote_at
+from router.domain.facts import AssignedTo, Conversation, InSharedInbox, StaffId, Unassigned
+from router.domain.policy import Policy
+from tests.unit.router.practice import (
+    BILLING,
+    BO,
+    DIRECTORY,
+    FAY,
+    NIA,
+    NINE,
+    RETIRED,
+    RIVER,
+    carried,
+    policy,
+    subscribed,
+    to,
+    wrote_at,
+)
 
 
 def applied(action: Action, conversation: Conversation, **changes: object) -> Applied:
@@ -81,3 +101,64 @@ def test_a_label_is_corrected_by_hand_only_where_the_practice_allows_it() -> Non
 def test_a_label_that_does_not_exist_is_refused() -> None:
     rules = policy(label_correction=True)
     assert apply(CorrectLabel(RETIRED, None), wrote_at(NINE), rules, DIRECTORY) == Rejected("unknown_reason")
+
+
+@pytest.mark.rule("V4")
+def test_a_new_topic_takes_the_reason_off_and_nothing_else() -> None:
+    before = wrote_at(NINE, location=carried(RIVER))
+    outcome = applied(StartTopic(), before, label_correction=True)
+    assert outcome.conversation == replace(before, reason_id=None, version=1)
+    assert apply(StartTopic(), before, policy(), DIRECTORY) == Rejected("not_allowed")
+
+
+@pytest.mark.rule("D4")
+def test_rerouting_takes_a_conversation_away_from_somebody_who_left() -> None:
+    outcome = apply(
+        Reroute(), wrote_at(NINE, destination=AssignedTo(NIA)), policy(subscribed(NIA, active=False)), DIRECTORY
+    )
+    assert isinstance(outcome, Applied)
+    assert outcome.conversation.destination == Unassigned()
+    assert apply(Reroute(), wrote_at(NINE, is_open=False), policy(), DIRECTORY) == Rejected("not_open")
+
+
+@pytest.mark.rule("L3")
+def test_rerouting_changes_no_label() -> None:
+    before = wrote_at(NINE, location=carried(RIVER))
+    assert applied(Reroute(), before).conversation == replace(before, version=1)
+
+
+NOBODY = policy(subscribed(BO), default_subscribers=())
+SOMEBODY = policy(subscribed(BO, to({"billing"}, None)), default_subscribers=())
+GONE = policy(subscribed(BO, to({"billing"}, None), active=False), subscribed(FAY, to({"billing"}, None)))
+
+
+@pytest.mark.rule("M4", "D4")
+@pytest.mark.parametrize(
+    ("conversation", "before", "now", "needed"),
+    [
+        (wrote_at(NINE), NOBODY, SOMEBODY, True),
+        (wrote_at(NINE), SOMEBODY, GONE, True),
+        (wrote_at(NINE), SOMEBODY, SOMEBODY, False),
+        (wrote_at(NINE), SOMEBODY, NOBODY, False),
+        (wrote_at(NINE), NOBODY, NOBODY, False),
+        (wrote_at(NINE, is_open=False), NOBODY, SOMEBODY, False),
+        (wrote_at(NINE, destination=AssignedTo(BO)), SOMEBODY, GONE, True),
+        (wrote_at(NINE, destination=AssignedTo(BO)), NOBODY, SOMEBODY, False),
+        (wrote_at(NINE, destination=InSharedInbox("nurses")), SOMEBODY, policy(shared_inboxes={}), True),
+    ],
+    ids=[
+        "somebody subscribes to what nobody was told of",
+        "the only one who was told left",
+        "nothing changed",
+        "somebody who was told does not want more of it",
+        "still nobody",
+        "a closed one waits for nobody",
+        "the assignee left",
+        "an assigned one is looked after",
+        "the inbox was removed",
+    ],
+)
+def test_a_change_of_settings_matches_again_what_nobody_looks_after(
+    conversation: Conversation, before: Policy, now: Policy, *, needed: bool
+) -> None:
+    assert needs_rerouting(conversation, before, now, DIRECTORY) is needed

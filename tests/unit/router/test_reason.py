@@ -1,10 +1,12 @@
-"""Which reason a message carries (rules R1 to R15)."""
+"""Which reason a message carries (rules R1 to R16)."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from router.domain.facts import OTHER
+from router.domain.facts import OTHER, AssignedTo, Message, ReasonId
+from router.domain.policy import Policy
 from tests.unit.router.practice import (
     ADA,
     BILLING,
@@ -12,6 +14,7 @@ from tests.unit.router.practice import (
     FAY,
     HOUR,
     MICROSECOND,
+    NIA,
     NINE,
     REFILLS,
     RETIRED,
@@ -177,3 +180,64 @@ def test_a_window_of_zero_is_off() -> None:
 def test_a_practice_may_say_that_texts_do_not_break_the_reason() -> None:
     decision = after(web(reason=BILLING), sms(NINE + HOUR), rules=policy(broken_by=frozenset({"voicemail"})))
     assert (decision.reason.reason_id, decision.reason.source) == (BILLING, "sticky")
+
+
+MENU = policy(sms_reason_menu=True)
+
+
+def chosen(received_at: datetime, reason: ReasonId = BILLING) -> Message:
+    """A text that is a number of the menu."""
+    return replace(sms(received_at), requested_reason_id=reason)
+
+
+@pytest.mark.rule("R16")
+def test_a_text_is_answered_with_the_reason_menu_where_the_practice_wants_it() -> None:
+    decision = after(sms(), rules=MENU)
+    assert decision.offers_menu
+    assert decision.rules[:3] == ("R5", "R8", "R16")
+    assert not after(sms()).offers_menu
+
+
+@pytest.mark.rule("R16")
+def test_the_menu_is_offered_once_in_a_window() -> None:
+    again = after(sms(), sms(NINE + HOUR), rules=MENU)
+    later = after(sms(), sms(NINE + HOUR), sms(NINE + HOUR + MICROSECOND), rules=MENU)
+    assert (again.offers_menu, later.offers_menu) == (False, True)
+
+
+@pytest.mark.rule("R16")
+def test_a_number_of_the_menu_sets_the_reason_and_tells_those_who_look_after_it() -> None:
+    decision = after(sms(), chosen(NINE + HOUR), rules=MENU)
+    assert (decision.reason.reason_id, decision.reason.source, decision.rules[0]) == (BILLING, "menu", "R16")
+    assert told(decision) == {"bo"}
+    assert not decision.offers_menu
+
+
+@pytest.mark.rule("R16", "R5")
+@pytest.mark.parametrize(
+    ("messages", "rules"),
+    [
+        ((sms(), chosen(NINE + HOUR + MICROSECOND)), MENU),
+        ((chosen(NINE),), MENU),
+        ((sms(), chosen(NINE + HOUR)), policy()),
+        ((sms(), chosen(NINE)), policy(sms_reason_menu=True, window=timedelta(0))),
+    ],
+    ids=["after the window", "without a menu", "where there are no menus", "where the window is off"],
+)
+def test_a_number_is_an_ordinary_text_without_an_open_menu(messages: tuple[Message, ...], rules: Policy) -> None:
+    assert after(*messages, rules=rules).reason.reason_id is None
+
+
+@pytest.mark.rule("R16", "R14")
+def test_a_reason_that_was_retired_meanwhile_counts_as_other() -> None:
+    assert after(sms(), chosen(NINE, RETIRED), rules=MENU).reason.reason_id == OTHER
+
+
+@pytest.mark.rule("R16", "D2")
+def test_no_menu_for_a_conversation_that_somebody_looks_after() -> None:
+    assert not after(sms(), known=facts(wrote_at(NINE, destination=AssignedTo(NIA))), rules=MENU).offers_menu
+
+
+@pytest.mark.rule("R16", "R13")
+def test_no_menu_for_a_late_text() -> None:
+    assert not after(web(), sms(NINE - HOUR), rules=MENU).offers_menu

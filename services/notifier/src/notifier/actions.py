@@ -16,6 +16,7 @@ from shared_schemas.conversation_changes import (
     ConversationClosedV1,
     ConversationMovedV1,
     LabelCorrectedV1,
+    NewTopicStartedV1,
     StaffRepliedV1,
 )
 from shared_schemas.ids import content_id
@@ -60,13 +61,18 @@ class LabelBody(_Body):
     location_id: Id | None = None
 
 
-Body = AssignBody | MoveBody | ReplyBody | CloseBody | LabelBody
-ACTIONS: dict[str, type[AssignBody | MoveBody | ReplyBody | CloseBody | LabelBody]] = {
+class NewTopicBody(_Body):
+    """The talk is about something new: its reason is taken off (rule V4)."""
+
+
+Body = AssignBody | MoveBody | ReplyBody | CloseBody | LabelBody | NewTopicBody
+ACTIONS: dict[str, type[AssignBody | MoveBody | ReplyBody | CloseBody | LabelBody | NewTopicBody]] = {
     "assign": AssignBody,
     "move": MoveBody,
     "reply": ReplyBody,
     "close": CloseBody,
     "label": LabelBody,
+    "new-topic": NewTopicBody,
 }
 
 
@@ -120,6 +126,8 @@ def _change(body: Body, common: dict[str, Any], conversation: dict[str, Any], ch
             return ConversationClosedV1(**common)
         case LabelBody():
             return LabelCorrectedV1(**common, reason_id=body.reason_id, location_id=body.location_id)
+        case NewTopicBody():
+            return NewTopicStartedV1(**common)
         case ReplyBody():
             channels = [message["channel"] for message in conversation["messages"] if message["sender"] == "patient"]
             return StaffRepliedV1(

@@ -58,7 +58,14 @@ class Handlers:
     async def on_practice_settings(self, batch: Batch) -> None:
         """Keep who is on the staff and who sees what; tell open streams that it changed."""
         settings = [one.event for one in batch.events(RoutingSettingsPublishedV1)]
-        announced = [SettingsAnnouncedV1(practice_id=one.practice_id, version=one.version) for one in settings]
+        announced = [
+            SettingsAnnouncedV1(
+                practice_id=one.practice_id,
+                version=one.version,
+                deactivated=tuple(member.staff_id for member in one.members if not member.active),
+            )
+            for one in settings
+        ]
         await save_settings(batch, settings, [self._outgoing(one) for one in announced])
 
     def _outgoing(self, event: StaffEvent) -> Outgoing:

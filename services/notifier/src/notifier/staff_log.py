@@ -128,6 +128,6 @@ def _frames(event: object, cursor: str) -> Iterator[tuple[str | None, bytes]]:
             for one in event.notifications:
                 yield one.staff_id, frame(event.stream_event, to_json(one.model_dump() | about), cursor)
         case SettingsAnnouncedV1():
-            yield None, frame(event.stream_event, event.model_dump_json().encode(), cursor)
+            yield None, frame(event.stream_event, event.model_dump_json(exclude={"deactivated"}).encode(), cursor)
         case _:
             return

@@ -176,7 +176,7 @@ class StaffStreams:
                     client.finish("expired")
                     return None
                 return b": still here\n\n"
-        if client.end in {"slow", "member"}:
+        if client.end in {"slow", "deactivated"}:
             return None
         return client.take() or None
 
@@ -233,10 +233,10 @@ class StaffStreams:
                 waiter = self._waiters.get(outcome.change_id)
                 if waiter is not None and not waiter.done():
                     waiter.set_result(outcome)
-            case SettingsAnnouncedV1():
-                # Who may see what has changed: every client comes back at once, and is looked at again.
+            case SettingsAnnouncedV1(deactivated=deactivated):
                 for client in self._clients.get(entry.practice_id, ()):
-                    client.finish("settings")
+                    if client.staff_id in deactivated:
+                        client.finish("deactivated")
             case _:
                 return
 

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from router.api import Dependencies, routes
+from router import api
+from router.api.dependencies import Dependencies
 from router.handlers import Handlers
+from router.keeping import keep_decisions
 from router.publishing import SettingsPublisher
 from router.settings import Settings
 from shared_database import DatabaseLogin, create_pool
@@ -21,7 +23,7 @@ from shared_web.stopping import stop_process
 
 SERVICE = "router"
 SCHEMA = ServiceSchema(schema="router", package="router")
-PATHS = (r"/v1/practices/[^/]+/(routing-settings|coverage|simulate|what-if|decisions|members)(/|$)",)
+PATHS = (r"/v1/practices/[^/]+/(routing-settings|coverage|simulate|what-if|decisions|unrouted|members)(/|$)",)
 
 
 def _now() -> datetime:
@@ -54,17 +56,25 @@ def create_app(settings: Settings) -> FastAPI:
                 pool=pool,
                 publisher=publisher,
                 on_stopped=stop_process,
-                publishes=(topics.ROUTED_MESSAGES.name, topics.PRACTICE_SETTINGS.name),
+                publishes=(
+                    topics.ROUTED_MESSAGES.name,
+                    topics.PRACTICE_SETTINGS.name,
+                    topics.CONVERSATION_CHANGES.name,
+                ),
             )
             async with engine:
                 app.state.dependencies = Dependencies(pool, publishing, _now)
                 app.state.engine = engine
-                task = asyncio.create_task(publishing.run(), name="publish settings")
+                tasks = {
+                    asyncio.create_task(publishing.run(), name="publish settings"),
+                    asyncio.create_task(keep_decisions(pool, settings.decision_retention), name="keep decisions"),
+                }
                 try:
                     yield
                 finally:
-                    task.cancel()
-                    await asyncio.wait({task})
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.wait(tasks)
 
     def consuming() -> Check:
         engine: Engine | None = getattr(app.state, "engine", None)
@@ -76,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     app.state.checks = {"consumers": consuming}
     install_problem_details(app)
-    app.include_router(routes(lambda: app.state.dependencies))
+    for part in (api.settings, api.subscriptions, api.decisions):
+        app.include_router(part.routes(lambda: app.state.dependencies))
     app.include_router(health_routes(app.state.checks))
     return app

@@ -1,5 +1,7 @@
 """Changes to conversations, between the wire's form and the rules'."""
 
+from pydantic_core import to_json
+
 from router.domain.actions import (
     Action,
     Applied,
@@ -12,6 +14,8 @@ from router.domain.actions import (
     Read,
     Rejected,
     Reply,
+    Reroute,
+    StartTopic,
 )
 from router.domain.facts import Conversation, Directory, PlaceId, ReasonId, StaffId
 from router.domain.policy import Policy
@@ -24,7 +28,9 @@ from shared_schemas.conversation_changes import (
     ConversationClosedV1,
     ConversationMovedV1,
     LabelCorrectedV1,
+    NewTopicStartedV1,
     PracticeMessageReadV1,
+    RerouteRequestedV1,
     StaffRepliedV1,
     TranscriptAddedV1,
 )
@@ -72,6 +78,10 @@ def action_of(event: ConversationChange) -> Action:
                 ReasonId(event.reason_id) if event.reason_id else None,
                 PlaceId(event.location_id) if event.location_id else None,
             )
+        case NewTopicStartedV1():
+            return StartTopic()
+        case RerouteRequestedV1():
+            return Reroute()
         case _:
             return Note()
 
@@ -122,6 +132,22 @@ def answer(
     )
 
 
+def change_record(
+    event: ConversationChange, before: Conversation, told: ConversationUpdatedV1 | ConversationActionRejectedV1
+) -> str:
+    """What is kept of a change (V4): who, when, how the conversation was, what came of it. Without anybody's words."""
+    return to_json(
+        {
+            "action": type(event).__name__.removesuffix("V1"),
+            "patient_id": event.patient_id,
+            "actor": event.actor,
+            "occurred_at": event.occurred_at,
+            "before": before,
+            "after": told.model_dump(include={"status", "destination", "reason", "location", "rejection"}),
+        }
+    ).decode()
+
+
 def _kind(event: ConversationChange) -> ConversationChangeKind:
     match event:
         case ConversationAssignedV1():
@@ -134,8 +160,10 @@ def _kind(event: ConversationChange) -> ConversationChangeKind:
             return "replied"
         case PracticeMessageReadV1():
             return "read"
-        case LabelCorrectedV1():
+        case LabelCorrectedV1() | NewTopicStartedV1():
             return "label_corrected"
+        case RerouteRequestedV1():
+            return "rerouted"
         case ContactLinkedV1():
             return "contact_linked"
         case TranscriptAddedV1():

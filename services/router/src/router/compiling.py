@@ -37,6 +37,7 @@ def compile_policy(settings: RoutingSettingsPublishedV1) -> Policy:
         default_subscribers=tuple(map(StaffId, settings.default_subscribers)),
         freshness_limit=settings.freshness_limit,
         label_correction=settings.label_correction,
+        sms_reason_menu=settings.sms_reason_menu,
     )
 
 

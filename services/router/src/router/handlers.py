@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import Counter
 
-from router.changes import action_of, answer
+from router.changes import action_of, answer, change_record
 from router.compiling import compile_policy
 from router.domain.actions import apply
 from router.domain.facts import Conversation, Directory, Facts, Message, ReasonId
@@ -68,8 +68,12 @@ class Handlers:
     async def on_patient_messages(self, batch: Batch) -> None:
         """Decide each message in log order; one that was decided before changes nothing (promise 2)."""
         received = batch.events(MessageReceivedV1)
+        if not received:
+            return
         decided = await decided_messages(
-            batch.connection, {(one.event.practice_id, one.event.message_id) for one in received}
+            batch.connection,
+            {(one.event.practice_id, one.event.message_id) for one in received},
+            {one.event.received_at for one in received},
         )
         fresh = [one for one in _first_of_each(received) if one.event.message_id not in decided]
         if not fresh:
@@ -98,16 +102,17 @@ class Handlers:
     async def on_conversation_changes(self, batch: Batch) -> None:
         """Apply each change, or reject it with a reason; one that was looked at before changes nothing."""
         received = batch.events(ConversationChange)
+        now = self._clock()
         seen = await applied_changes(
-            batch.connection, [(one.event.practice_id, one.event.change_id) for one in received]
+            batch.connection, [(one.event.practice_id, one.event.change_id) for one in received], now
         )
         fresh = [one for one in _first_of_each(received) if one.event.change_id not in seen]
         if not fresh:
             return
         known, directories, policies = await self._facts(batch, fresh, {one.event.occurred_at for one in fresh})
-        now = self._clock()
         before = {key: patient.conversation.version for key, patient in known.items()}
         after: dict[Key, Conversation] = {}
+        changes: list[AppliedChange] = []
         publish: list[Outgoing] = []
         for _, event in fresh:
             key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
@@ -116,9 +121,11 @@ class Handlers:
             outcome = apply(action_of(event), conversation, policy, directory)
             told = answer(event, outcome, conversation, policy, directory)
             after[key] = getattr(outcome, "conversation", conversation)
+            changes.append(
+                AppliedChange(event.practice_id, event.change_id, now, change_record(event, conversation, told))
+            )
             publish.append(Outgoing.of(topics.ROUTED_MESSAGES.name, told, source=SOURCE, time=now))
         changed = {key: conversation for key, conversation in after.items() if conversation.version != before[key]}
-        changes = [AppliedChange(one.event.practice_id, one.event.change_id, now) for one in fresh]
         await record_changes(batch, before, changed, changes, publish)
 
     async def on_appointments(self, batch: Batch) -> None:
@@ -153,4 +160,7 @@ def _message(event: MessageReceivedV1) -> Message:
 
 def _record(event: MessageReceivedV1, facts: Facts, routed: RoutedMessageV1, *, is_unrouted: bool) -> DecisionRecord:
     record = decision_record(event, facts, routed)
-    return DecisionRecord(event.practice_id, event.message_id, event.patient_id, event.received_at, is_unrouted, record)
+    return DecisionRecord(
+        event.practice_id, event.message_id, event.patient_id, event.received_at, is_unrouted, record,
+        facts.conversation.version,
+    )  # fmt: skip

@@ -47,6 +47,7 @@ def routed_message(
         audience=recipients(decision.audience),
         unrouted=decision.is_unrouted,
         late=decision.is_late,
+        reason_menu=decision.offers_menu,
         rules=decision.rules,
         settings_version=policy.version,
         decided_at=decided_at,

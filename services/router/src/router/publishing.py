@@ -1,13 +1,22 @@
-"""Sends saved routing settings to `practice-settings`: each version at least once, in order, whatever happens between."""
+"""Sends saved routing settings to `practice-settings`, and asks for what they change to be matched again.
+
+Each version at least once, in order, whatever happens between.
+"""
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from router.storage.settings import mark_published, settings_of_version, unpublished_settings
+from router.rerouting import reroute_requests
+from router.storage.settings import (
+    forget_unfinished,
+    mark_published,
+    settings_of_version,
+    unfinished_settings,
+)
 from shared_messaging import Outgoing, Publisher, PublishFailed
 from shared_schemas import topics
 
@@ -16,6 +25,9 @@ if TYPE_CHECKING:
 
 SOURCE = "/switchboard/router"
 _RETRY_SECONDS = 5.0
+_LONGEST_BATCH = timedelta(minutes=1)
+"""Conversations are looked through a second time after this: a batch that was being decided by the settings before
+may have been written after the first time."""
 
 log = structlog.get_logger()
 
@@ -48,9 +60,14 @@ class SettingsPublisher:
                 continue
 
     async def _publish_all(self) -> None:
-        for practice_id, version in await unpublished_settings(self._pool):
+        for practice_id, version, is_published in await unfinished_settings(self._pool, self._clock() - _LONGEST_BATCH):
             settings = await settings_of_version(self._pool, practice_id, version)
-            if settings is not None:
+            if settings is not None and not is_published:
                 event = Outgoing.of(topics.PRACTICE_SETTINGS.name, settings, source=SOURCE, time=self._clock())
                 await self._publisher.send([event])
-            await mark_published(self._pool, practice_id, version)
+            if settings is not None:
+                async for requests in reroute_requests(self._pool, settings, self._clock()):
+                    await self._publisher.send(requests)
+            await (forget_unfinished if is_published else mark_published)(
+                self._pool, practice_id, version, self._clock()
+            )

@@ -93,6 +93,20 @@ class LabelCorrectedV1(ConversationChange):
     location_id: Id | None = None
 
 
+class NewTopicStartedV1(ConversationChange):
+    """Staff say that the talk is about something new: the conversation's reason is taken off (rule V4)."""
+
+    ce_type: ClassVar[str] = "switchboard.NewTopicStarted.v1"
+
+
+class RerouteRequestedV1(ConversationChange):
+    """Routing settings changed: match a waiting conversation again (rules D4, M4). Labels stay (rule L3)."""
+
+    ce_type: ClassVar[str] = "switchboard.RerouteRequested.v1"
+    settings_version: int
+    """The version that asks for it; it is matched by the version that is current then."""
+
+
 class ContactLinkedV1(ConversationChange):
     """Staff found out who an unknown or ambiguous contact is; `patient_id` is the contact's id."""
 

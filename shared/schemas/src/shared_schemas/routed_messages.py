@@ -80,6 +80,8 @@ class RoutedMessageV1(HistoryEvent):
     """Nobody could be told (rule M4)."""
     late: bool
     """Older than a message that was already routed (rule R13)."""
+    reason_menu: bool = False
+    """The patient is to be texted the reason menu (rule R16)."""
     rules: tuple[str, ...]
     """The ids of the rules that fired, in order."""
     settings_version: int

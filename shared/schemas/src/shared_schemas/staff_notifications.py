@@ -98,6 +98,8 @@ class SettingsAnnouncedV1(StaffEvent):
     stream_event: ClassVar[StreamEvent] = "settings"
 
     version: int
+    deactivated: tuple[Id, ...] = ()
+    """The members who may see nothing any more: their streams end."""
 
     @property
     def ce_id(self) -> str:

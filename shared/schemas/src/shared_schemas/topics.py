@@ -74,9 +74,11 @@ CONVERSATION_CHANGES = Topic(
         conversation_changes.TranscriptAddedV1,
         conversation_changes.ConsentChangedV1,
         conversation_changes.LabelCorrectedV1,
+        conversation_changes.NewTopicStartedV1,
+        conversation_changes.RerouteRequestedV1,
         conversation_changes.ContactLinkedV1,
     ),
-    producers=("ingest", "notifier"),
+    producers=("ingest", "notifier", "router"),
     consumers=("router",),
     retention=timedelta(days=14),
 )

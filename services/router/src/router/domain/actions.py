@@ -67,11 +67,23 @@ class CorrectLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class StartTopic:
+    """Staff say that the talk is about something new: the reason goes, and nothing brings it back (V4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reroute:
+    """The settings changed: find out anew which inbox the conversation is in, and who looks after it (D4, M4)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that belongs to the history and changes nothing: a transcript, a consent, a link."""
 
 
-Action = Assign | MoveToUnassigned | MoveToSharedInbox | Close | Reply | Read | CorrectLabel | Note
+Action = (
+    Assign | MoveToUnassigned | MoveToSharedInbox | Close | Reply | Read | CorrectLabel | StartTopic | Reroute | Note
+)
 Rejection = Literal[
     "version_conflict", "unknown_member", "inactive_member", "unknown_inbox", "unknown_reason", "unknown_location",
     "not_open", "not_allowed",
@@ -115,6 +127,22 @@ def audience_of(conversation: Conversation, policy: Policy, directory: Directory
     return decide_audience(destination, Buckets(conversation.reason_id, location, provider), policy)[0]
 
 
+def needs_rerouting(conversation: Conversation, before: Policy, after: Policy, directory: Directory) -> bool:
+    """Whether a change of the settings leaves a conversation to be matched again (D4, M4).
+
+    Its inbox is gone, or nobody who looked after it in Unassigned is still there and somebody else would be told now.
+    Labels are never looked up again (L3).
+    """
+    if not conversation.is_open:
+        return False
+    if current_destination(conversation, after)[0] != conversation.destination:
+        return True
+    if not isinstance(conversation.destination, Unassigned):
+        return False
+    is_left_alone = not any(after.active(one.staff_id) for one in audience_of(conversation, before, directory))
+    return is_left_alone and bool(audience_of(conversation, after, directory))
+
+
 def _changed(  # noqa: PLR0911 - one answer for each way to be refused
     action: Action, conversation: Conversation, policy: Policy, directory: Directory
 ) -> Conversation | Rejected:
@@ -137,6 +165,12 @@ def _changed(  # noqa: PLR0911 - one answer for each way to be refused
             return replace(conversation, unread_practice_message_id=None)
         case CorrectLabel():
             return _corrected(action, conversation, policy, directory)
+        case StartTopic():
+            return replace(conversation, reason_id=None) if policy.label_correction else Rejected("not_allowed")
+        case Reroute():
+            if not conversation.is_open:
+                return Rejected("not_open")
+            return replace(conversation, destination=current_destination(conversation, policy)[0])
         case Note():
             return conversation
         case _:

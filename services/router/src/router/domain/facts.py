@@ -35,6 +35,10 @@ class Message:
 class Unassigned:
     """Everybody's inbox."""
 
+    def __str__(self) -> str:
+        """As in a change's `to`."""
+        return "unassigned"
+
 
 @dataclass(frozen=True, slots=True)
 class AssignedTo:
@@ -42,12 +46,20 @@ class AssignedTo:
 
     staff_id: StaffId
 
+    def __str__(self) -> str:
+        """As in a change's `to`."""
+        return f"member:{self.staff_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class InSharedInbox:
     """A custom shared inbox."""
 
     inbox_id: str
+
+    def __str__(self) -> str:
+        """As in a change's `to`."""
+        return f"shared_inbox:{self.inbox_id}"
 
 
 Destination = Unassigned | AssignedTo | InSharedInbox
@@ -75,6 +87,8 @@ class Conversation:
     """The newest `received_at` of the patient's messages, by any channel."""
     unread_practice_message_id: str | None = None
     """The practice's last message, while the patient has not read it (R2)."""
+    menu_offered_at: datetime | None = None
+    """When the patient was last to be texted the reason menu (R16)."""
     version: int = 0
 
 

@@ -71,6 +71,7 @@ class Policy:
     default_subscribers: tuple[StaffId, ...]
     freshness_limit: timedelta
     label_correction: bool = False
+    sms_reason_menu: bool = False
     matches: dict[tuple[str | None, str | None, str | None], tuple[tuple[StaffId, str], ...]] = field(
         default_factory=dict, repr=False
     )

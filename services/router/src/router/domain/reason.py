@@ -1,4 +1,4 @@
-"""Which reason a message carries (rules R1 to R15)."""
+"""Which reason a message carries (rules R1 to R16)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,6 +25,8 @@ def decide_reason(message: Message, conversation: Conversation, policy: Policy) 
     match message.channel:
         case "voicemail":
             return _of_voicemail(message, conversation, policy)
+        case "sms" if answers_menu(message, conversation, policy):
+            return _picked_or_none(message, policy, "R16", source="menu")
         case "sms":
             return _of_breaking("R5", conversation, message, policy)
         case "web":
@@ -39,6 +41,28 @@ def is_sticky(message: Message, conversation: Conversation, policy: Policy) -> b
     """
     previous = conversation.last_message_at
     return previous is not None and bool(policy.window) and message.received_at - previous <= policy.window
+
+
+def answers_menu(message: Message, conversation: Conversation, policy: Policy) -> bool:
+    """R16: a text that chooses from the reason menu, at most the window after the menu was offered."""
+    return message.requested_reason_id is not None and _menu_is_open(message, conversation, policy)
+
+
+def offers_menu(message: Message, conversation: Conversation, reason: DecidedReason, policy: Policy) -> bool:
+    """R16: a text that left the conversation without a reason is answered with the menu, once in a window."""
+    return (
+        policy.sms_reason_menu
+        and bool(policy.window)
+        and message.channel == "sms"
+        and "R5" in reason.rules
+        and not _menu_is_open(message, conversation, policy)
+    )
+
+
+def _menu_is_open(message: Message, conversation: Conversation, policy: Policy) -> bool:
+    offered = conversation.menu_offered_at
+    is_recent = offered is not None and message.received_at - offered <= policy.window
+    return policy.sms_reason_menu and bool(policy.window) and is_recent
 
 
 def _of_web(message: Message, conversation: Conversation, policy: Policy) -> DecidedReason:
@@ -76,10 +100,10 @@ def _of_breaking(rule: str, conversation: Conversation, message: Message, policy
     return DecidedReason(None, "none", ("R15", "R8"))
 
 
-def _picked_or_none(message: Message, policy: Policy, rule: str) -> DecidedReason:
+def _picked_or_none(message: Message, policy: Policy, rule: str, source: ReasonSource = "picked") -> DecidedReason:
     requested = message.requested_reason_id
     if requested is None:
         return DecidedReason(None, "none", (rule, "R8"))
     if requested == OTHER or policy.takes(requested):
-        return DecidedReason(requested, "picked", (rule,))
-    return DecidedReason(OTHER, "picked", (rule, "R14"))
+        return DecidedReason(requested, source, (rule,))
+    return DecidedReason(OTHER, source, (rule, "R14"))

@@ -7,10 +7,10 @@ from the message's `received_at`.
 from dataclasses import dataclass, replace
 
 from router.domain.audience import Buckets, Recipient, decide_audience, decide_destination
-from router.domain.facts import Conversation, Destination, Facts, Message
+from router.domain.facts import Conversation, Destination, Facts, Message, Unassigned
 from router.domain.place import DecidedPlace, decide_place, next_appointment
 from router.domain.policy import Policy
-from router.domain.reason import DecidedReason, decide_reason
+from router.domain.reason import DecidedReason, decide_reason, offers_menu
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Decision:
     """Nobody could be told: it waits in Unassigned and is shown to administrators at once (M4)."""
     is_late: bool
     """A newer message was routed before: this one changes no label and no destination (R13)."""
+    offers_menu: bool
+    """The patient is to be texted the reason menu (R16)."""
     rules: tuple[str, ...]
     """The ids of the rules that fired, in order, each once."""
 
@@ -47,11 +49,14 @@ def route(message: Message, facts: Facts, policy: Policy) -> Decision:
     provider = decide_place("provider", before.provider, appointment, facts.directory, policy, now)
 
     destination, destination_rules = decide_destination(message, before, policy, is_late=is_late)
+    is_menu_due = not is_late and isinstance(destination, Unassigned) and offers_menu(message, before, reason, policy)
     buckets = Buckets(reason.reason_id, location.bucket, provider.bucket)
     audience, audience_rules = decide_audience(destination, buckets, policy)
 
     return Decision(
-        conversation=_after(before, message, reason, location, provider, destination, is_late=is_late),
+        conversation=_after(
+            before, message, reason, location, provider, destination, is_late=is_late, is_menu_due=is_menu_due
+        ),
         reason=reason,
         location=location,
         provider=provider,
@@ -59,8 +64,18 @@ def route(message: Message, facts: Facts, policy: Policy) -> Decision:
         audience=audience,
         is_unrouted=not audience,
         is_late=is_late,
+        offers_menu=is_menu_due,
         rules=tuple(
-            dict.fromkeys((*reason.rules, *location.rules, *provider.rules, *destination_rules, *audience_rules))
+            dict.fromkeys(
+                (
+                    *reason.rules,
+                    *(("R16",) if is_menu_due else ()),
+                    *location.rules,
+                    *provider.rules,
+                    *destination_rules,
+                    *audience_rules,
+                )
+            )
         ),
     )
 
@@ -74,6 +89,7 @@ def _after(  # noqa: PLR0913 - what was decided
     destination: Destination,
     *,
     is_late: bool,
+    is_menu_due: bool,
 ) -> Conversation:
     """The conversation with this message in it: open, labelled, and with the window starting anew."""
     if is_late:
@@ -86,5 +102,6 @@ def _after(  # noqa: PLR0913 - what was decided
         location=location.carried or before.location,
         provider=provider.carried or before.provider,
         last_message_at=message.received_at,
+        menu_offered_at=message.received_at if is_menu_due else before.menu_offered_at,
         version=before.version + 1,
     )

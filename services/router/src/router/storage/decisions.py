@@ -1,12 +1,13 @@
 """Writing what was decided: conversations, decision records and applied changes, in one fenced statement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, assert_never
 
 from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Destination, InSharedInbox, Unassigned
-from router.storage.facts import Key
+from router.storage.facts import REPEATABLE, Key
 from shared_database import columns
 from shared_messaging import Batch, Outgoing
 
@@ -17,7 +18,8 @@ _SAVE = """
 saved AS (
     INSERT INTO conversation SELECT * FROM unnest(
         $1::text[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::timestamptz[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[]
+        $9::timestamptz[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[],
+        $16::timestamptz[]
     )
     ON CONFLICT (practice_id, patient_id) DO UPDATE SET
         is_open = excluded.is_open, destination_kind = excluded.destination_kind,
@@ -25,9 +27,10 @@ saved AS (
         location_appointment_id = excluded.location_appointment_id, location_as_of = excluded.location_as_of,
         provider_id = excluded.provider_id, provider_appointment_id = excluded.provider_appointment_id,
         provider_as_of = excluded.provider_as_of, last_message_at = excluded.last_message_at,
-        unread_practice_message_id = excluded.unread_practice_message_id, version = excluded.version
+        unread_practice_message_id = excluded.unread_practice_message_id, version = excluded.version,
+        menu_offered_at = excluded.menu_offered_at
     WHERE (conversation.practice_id, conversation.patient_id, conversation.version) IN (
-        SELECT * FROM unnest($1::text[], $2::text[], $16::int[])
+        SELECT * FROM unnest($1::text[], $2::text[], $17::int[])
     )
     RETURNING 1
 )"""
@@ -36,7 +39,7 @@ _WITH_DECISIONS = (
     _SAVE
     + """, recorded AS (
     INSERT INTO decision SELECT * FROM unnest(
-        $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::boolean[], $22::jsonb[]
+        $18::text[], $19::text[], $20::text[], $21::timestamptz[], $22::boolean[], $23::jsonb[], $24::int[]
     ) RETURNING 1
 )"""
 )
@@ -44,14 +47,15 @@ _WITH_DECISIONS = (
 _WITH_CHANGES = (
     _SAVE
     + """, noted AS (
-    INSERT INTO applied_change SELECT * FROM unnest($17::text[], $18::text[], $19::timestamptz[]) RETURNING 1
+    INSERT INTO applied_change SELECT * FROM unnest($18::text[], $19::text[], $20::timestamptz[], $21::jsonb[])
+    RETURNING 1
 )"""
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """What is kept of one decision. `record` is JSON."""
+    """What is kept of one decision, in the order of the table's columns. `record` is JSON."""
 
     practice_id: str
     message_id: str
@@ -59,15 +63,19 @@ class DecisionRecord:
     received_at: datetime
     is_unrouted: bool
     record: str
+    conversation_version: int
+    """Of the conversation that was decided on: the order of a patient's decisions."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """A change that was applied or rejected: the same one again is not looked at."""
+    """A change that was applied or rejected: the same one again is not looked at. In the order of the table's columns."""
 
     practice_id: str
     change_id: str
     at: datetime
+    record: str
+    """JSON: who wanted what when, how the conversation was before, and what came of it."""
 
 
 async def record_decisions(
@@ -81,13 +89,7 @@ async def record_decisions(
 
     Raises `Conflict` when a conversation has another version by now: the batch is decided again.
     """
-    columns = zip(
-        *(
-            (one.practice_id, one.message_id, one.patient_id, one.received_at, one.is_unrouted, one.record)
-            for one in records
-        ),
-        strict=True,
-    )
+    columns = zip(*map(attrgetter(*(one.name for one in fields(DecisionRecord))), records), strict=True)
     arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]
     expecting = {"saved": len(after), "recorded": len(records)}
     await batch.write(_WITH_DECISIONS, *arguments, publish=publish, expecting=expecting)
@@ -101,25 +103,27 @@ async def record_changes(
     publish: Sequence[Outgoing],
 ) -> None:
     """Write a batch of applied and rejected changes; see `record_decisions`."""
-    columns = zip(*((one.practice_id, one.change_id, one.at) for one in changes), strict=True)
+    columns = zip(*map(attrgetter(*(one.name for one in fields(AppliedChange))), changes), strict=True)
     arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]
     expecting = {"saved": len(after), "noted": len(changes)}
     await batch.write(_WITH_CHANGES, *arguments, publish=publish, expecting=expecting)
 
 
-async def applied_changes(connection: "Connection", changes: Sequence[tuple[str, str]]) -> set[str]:
-    """Which of these (practice, change) were looked at before."""
+async def applied_changes(connection: "Connection", changes: Sequence[tuple[str, str]], now: datetime) -> set[str]:
+    """Which of these (practice, change) were looked at before, as long as Kafka can repeat them."""
     rows = await connection.fetch(
         "SELECT change_id FROM applied_change "
-        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, change_id) USING (practice_id, change_id)",
+        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, change_id) USING (practice_id, change_id) "
+        "WHERE applied_at > $3",
         [practice for practice, _ in changes],
         [change for _, change in changes],
+        now - REPEATABLE,
     )
     return {row["change_id"] for row in rows}
 
 
 def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Conversation]) -> list[list[object]]:
-    """The columns of the statement's first sixteen parameters, sorted by key: two writers must not deadlock."""
+    """The columns of the statement's first seventeen parameters, sorted by key: two writers must not deadlock."""
     rows = [
         (
             *key,
@@ -131,11 +135,12 @@ def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Convers
             conversation.last_message_at,
             conversation.unread_practice_message_id,
             conversation.version,
+            conversation.menu_offered_at,
             before[key],
         )
         for key, conversation in sorted(after.items())
     ]
-    return columns(rows, 16)
+    return columns(rows, 17)
 
 
 def _destination(destination: Destination) -> tuple[str, str | None]:

@@ -1,8 +1,8 @@
 """What is known about the conversations of a batch."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -29,13 +29,19 @@ Key = tuple[str, str]
 
 ROUTABLE = ("proposed", "pending", "booked", "arrived", "checked-in")
 """FHIR statuses of appointments that will take place (L5)."""
+_CONVERSATIONS_AT_ONCE = 500
 _MOST_APPOINTMENTS = 8
 """Of one patient. The next ones are enough: a batch spans seconds, not appointments."""
+
+REPEATABLE = timedelta(days=15)
+"""How long after it an event may come again: as long as Kafka keeps it, and a day for providers that repeat webhooks.
+Looking back no further keeps the search to a few weeks' tables."""
 
 _CONVERSATIONS = """
 SELECT key.practice_id, key.patient_id, conversation.version IS NOT NULL AS is_known, conversation.is_open,
     destination_kind, destination_id, reason_id, location_id, location_appointment_id, location_as_of, provider_id,
-    provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version, upcoming.*
+    provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version, menu_offered_at,
+    upcoming.*
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS key (practice_id, patient_id, since)
 LEFT JOIN conversation USING (practice_id, patient_id)
 LEFT JOIN LATERAL (
@@ -55,6 +61,7 @@ _DIRECTORIES = "SELECT practice_id, locations, providers, as_of FROM directory W
 _DECIDED = """
 SELECT message_id FROM decision
 JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) USING (practice_id, message_id)
+WHERE received_at BETWEEN $3 AND $4
 """
 
 
@@ -96,10 +103,35 @@ async def directory_of(pool: "Pool", practice_id: str) -> Directory:
         return (await directories_of(connection, [practice_id])).get(practice_id, Directory())
 
 
-async def decided_messages(connection: "Connection", messages: Collection[tuple[str, str]]) -> set[str]:
-    """Which of these (practice, message) were decided before: the same message may come more than once."""
+async def open_conversations(pool: "Pool", practice_id: str) -> AsyncGenerator[list[tuple[str, Conversation]]]:
+    """The open conversations of a practice with their patients, some hundred at a time, in the order of patients."""
+    last = ""
+    while True:
+        async with practice_scope(pool, practice_id) as connection:
+            rows = await connection.fetch(
+                "SELECT *, true AS is_known FROM conversation WHERE practice_id = $1 AND is_open AND patient_id > $2 "
+                "ORDER BY patient_id LIMIT $3",
+                practice_id, last, _CONVERSATIONS_AT_ONCE,
+            )  # fmt: skip
+        if not rows:
+            return
+        yield [(row["patient_id"], _conversation(row)) for row in rows]
+        last = rows[-1]["patient_id"]
+
+
+async def decided_messages(
+    connection: "Connection", messages: Collection[tuple[str, str]], instants: Collection[datetime]
+) -> set[str]:
+    """Which of these (practice, message) were decided before: the same message may come more than once.
+
+    `instants` are when they were received; a repetition may say another instant, but not a very different one.
+    """
     rows = await connection.fetch(
-        _DECIDED, [practice for practice, _ in messages], [message for _, message in messages]
+        _DECIDED,
+        [practice for practice, _ in messages],
+        [message for _, message in messages],
+        min(instants) - REPEATABLE,
+        max(instants) + REPEATABLE,
     )
     return {row["message_id"] for row in rows}
 
@@ -115,6 +147,7 @@ def _conversation(row: "Row") -> Conversation:
         provider=_label(row["provider_id"], row["provider_appointment_id"], row["provider_as_of"]),
         last_message_at=row["last_message_at"],
         unread_practice_message_id=row["unread_practice_message_id"],
+        menu_offered_at=row["menu_offered_at"],
         version=row["version"],
     )
 

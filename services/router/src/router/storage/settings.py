@@ -19,6 +19,8 @@ class SettingsVersion:
     version: int
     saved_at: datetime
     saved_by: str
+    reverts: int | None
+    """The version that it brought back."""
 
 
 async def newer_settings(
@@ -59,14 +61,20 @@ async def versions_of(pool: "Pool", practice_id: str) -> list[SettingsVersion]:
     """All versions, the newest first."""
     async with practice_scope(pool, practice_id) as connection:
         rows = await connection.fetch(
-            "SELECT version, saved_at, saved_by FROM routing_settings WHERE practice_id = $1 ORDER BY version DESC",
+            "SELECT version, saved_at, saved_by, reverts FROM routing_settings WHERE practice_id = $1 ORDER BY version DESC",
             practice_id,
         )
     return [SettingsVersion(*row) for row in rows]
 
 
 async def save_settings(
-    pool: "Pool", settings: RoutingSettingsPublishedV1, *, over: int, saved_by: str, saved_at: datetime
+    pool: "Pool",
+    settings: RoutingSettingsPublishedV1,
+    *,
+    over: int,
+    saved_by: str,
+    saved_at: datetime,
+    reverts: int | None = None,
 ) -> bool:
     """Save `settings` as the current version over version `over` (0: the first); False when `over` is not current."""
     practice_id = settings.practice_id
@@ -82,27 +90,43 @@ async def save_settings(
             "UPDATE routing_settings SET is_current = false WHERE practice_id = $1 AND is_current", practice_id
         )
         await connection.execute(
-            "INSERT INTO routing_settings VALUES ($1, $2, $3, $4, $5, true)",
+            "INSERT INTO routing_settings VALUES ($1, $2, $3, $4, $5, true, $6)",
             practice_id,
             settings.version,
             settings.model_dump_json(),
             saved_at,
             saved_by,
+            reverts,
         )
-        await connection.execute("INSERT INTO unpublished_settings VALUES ($1, $2)", practice_id, settings.version)
+        await connection.execute("INSERT INTO unfinished_settings VALUES ($1, $2)", practice_id, settings.version)
     return True
 
 
-async def unpublished_settings(pool: "Pool") -> list[tuple[str, int]]:
-    """Practice and version of what Kafka does not have yet, older versions first."""
+async def unfinished_settings(pool: "Pool", published_before: datetime) -> list[tuple[str, int, bool]]:
+    """Practice and version of what Kafka does not have yet, and (with True) of what it has had since that instant and
+    has to be looked at a second time; older versions first.
+    """
     return [
-        (row["practice_id"], row["version"])
+        (row["practice_id"], row["version"], row["published_at"] is not None)
         for row in await pool.fetch(
-            "SELECT practice_id, version FROM unpublished_settings ORDER BY practice_id, version"
+            "SELECT practice_id, version, published_at FROM unfinished_settings "
+            "WHERE published_at IS NULL OR published_at < $1 ORDER BY practice_id, version",
+            published_before,
         )
     ]
 
 
-async def mark_published(pool: "Pool", practice_id: str, version: int) -> None:
+async def mark_published(pool: "Pool", practice_id: str, version: int, at: datetime) -> None:
     """Kafka has this version."""
-    await pool.execute("DELETE FROM unpublished_settings WHERE practice_id = $1 AND version = $2", practice_id, version)
+    await pool.execute(
+        "UPDATE unfinished_settings SET published_at = $3 WHERE practice_id = $1 AND version = $2",
+        practice_id, version, at,
+    )  # fmt: skip
+
+
+async def forget_unfinished(pool: "Pool", practice_id: str, version: int, at: datetime) -> None:
+    """Nothing more has to be done about this version: it was published before `at`."""
+    await pool.execute(
+        "DELETE FROM unfinished_settings WHERE practice_id = $1 AND version = $2 AND published_at < $3",
+        practice_id, version, at,
+    )  # fmt: skip
