@@ -121,7 +121,7 @@ async def thread_of(pool: "Pool", practice_id: str, patient_id: str) -> Thread:
 
 async def save_patients(batch: Batch, events: Sequence[PatientSyncedV1]) -> None:
     """Keep the newest of each patient."""
-    newest = {(one.practice_id, one.patient_id): one for one in events}
+    newest = {(one.practice_id, one.patient_id): one for one in sorted(events, key=lambda one: one.as_of)}
     rows = [
         (*key, one.birth_date, ",".join(one.phones), one.active and one.merged_into is None, one.as_of)
         for key, one in sorted(newest.items())

@@ -1,7 +1,7 @@
 """Our copies of what the practice-management system says."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import to_json
 
@@ -12,6 +12,9 @@ from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyn
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection
+
+E = TypeVar("E", AppointmentSyncedV1, DirectorySyncedV1)
+K = TypeVar("K")
 
 _APPOINTMENTS = """
 saved AS (
@@ -37,7 +40,7 @@ saved AS (
 
 async def save_appointments(batch: Batch, events: Sequence[AppointmentSyncedV1]) -> None:
     """Keep the newest of each appointment. An older one that arrives late changes nothing."""
-    newest = {(one.practice_id, one.patient_id, one.appointment_id): one for one in events}
+    newest = _newest(events, lambda one: (one.practice_id, one.patient_id, one.appointment_id))
     rows = [
         (*key, one.status, one.start, one.location_id, one.provider_id, one.as_of)
         for key, one in sorted(newest.items())
@@ -48,7 +51,7 @@ async def save_appointments(batch: Batch, events: Sequence[AppointmentSyncedV1])
 
 async def save_directories(batch: Batch, events: Sequence[DirectorySyncedV1]) -> None:
     """Keep the newest directory of each practice."""
-    newest = {one.practice_id: one for one in events}
+    newest = _newest(events, lambda one: one.practice_id)
     rows = [
         (practice, _places(one.locations), _places(one.providers), one.as_of)
         for practice, one in sorted(newest.items())
@@ -66,6 +69,11 @@ async def forget_patients(connection: "Connection", keys: Sequence[Key]) -> None
             [practice for practice, _ in keys],
             [patient for _, patient in keys],
         )
+
+
+def _newest(events: Sequence[E], key: Callable[[E], K]) -> dict[K, E]:
+    """Of each key the one with the newest `as_of`; of equally new ones the last."""
+    return {key(one): one for one in sorted(events, key=lambda one: one.as_of)}
 
 
 def _places(places: Sequence[object]) -> str:
