@@ -44,7 +44,13 @@ class System:
         return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=20)
 
     async def text(
-        self, phone: str, *, sid: str | None = None, signed_with: str | None = None, times: int = 1
+        self,
+        phone: str,
+        *,
+        sid: str | None = None,
+        signed_with: str | None = None,
+        times: int = 1,
+        body: str = "A made-up question of a test",
     ) -> list[httpx.Response]:
         """Send an SMS webhook, signed by the provider's own SDK."""
         channel = self.told["channels"]["twilio_sms"]
@@ -53,7 +59,7 @@ class System:
             "AccountSid": "AC" + "0" * 32,
             "From": phone,
             "To": channel["number"],
-            "Body": "A made-up question of a test",
+            "Body": body,
             "NumMedia": "0",
         }
         path = f"/hooks/twilio/sms/{channel['id']}"

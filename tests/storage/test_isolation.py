@@ -24,6 +24,7 @@ WITHOUT_PRACTICE_DATA = {
     "connection_owner",
     "practice_of",
     "stream_ticket",
+    "text_queue",
     "unfinished_settings",
 }
 """Positions, ids and digests; each says in its migration why it has no row-level security."""

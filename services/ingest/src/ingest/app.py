@@ -1,5 +1,6 @@
 """ingest's composition root."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -8,8 +9,9 @@ import httpx
 from fastapi import FastAPI
 
 from ingest import api, handlers, messenger, webhooks
-from ingest.messenger import Texting
+from ingest.adapters.texts import Texting
 from ingest.publishing import Doors
+from ingest.sending import Sender
 from ingest.settings import Settings
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
@@ -56,9 +58,16 @@ def create_app(settings: Settings) -> FastAPI:
             )
             async with engine:
                 app.state.doors = Doors(pool, publisher, _now, settings.public_url.rstrip("/"))
-                app.state.texting = Texting(http, settings.twilio_api_url.rstrip("/"))
+                app.state.texting = Texting(
+                    http, settings.twilio_api_url.rstrip("/"), settings.telnyx_api_url.rstrip("/")
+                )
                 app.state.engine = engine
-                yield
+                sending = asyncio.create_task(Sender(pool, app.state.texting, _now).run(), name="send texts")
+                try:
+                    yield
+                finally:
+                    sending.cancel()
+                    await asyncio.wait({sending})
 
     def consuming() -> Check:
         engine: Engine | None = getattr(app.state, "engine", None)

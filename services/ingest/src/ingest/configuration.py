@@ -52,11 +52,14 @@ class TwilioVoice(_Body):
 
 
 class TelnyxSms(_Body):
-    """Texts through Telnyx. The public key is the one that Telnyx shows for its webhooks, base64."""
+    """Texts through Telnyx. The public key is the one that Telnyx shows for its webhooks, base64; the API key is for
+    sending, and without it nothing can be sent.
+    """
 
     kind: Literal["telnyx-sms"]
     number: Number
     public_key: Annotated[str, AfterValidator(_is_ed25519_key)]
+    api_key: str | None = Field(default=None, repr=False)
 
 
 class Adapter(_Body):
@@ -68,5 +71,5 @@ class Adapter(_Body):
 
 Channel = Annotated[TwilioSms | TwilioVoice | TelnyxSms | Adapter, Field(discriminator="kind")]
 CHANNEL: TypeAdapter[TwilioSms | TwilioVoice | TelnyxSms | Adapter] = TypeAdapter(Channel)
-SECRETS = frozenset({"auth_token", "token"})
+SECRETS = frozenset({"auth_token", "token", "api_key"})
 """Written, never read back."""

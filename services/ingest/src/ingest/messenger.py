@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -12,8 +11,8 @@ import structlog
 from fastapi import APIRouter, Cookie, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ingest.adapters.twilio import SendFailed, send_text
-from ingest.configuration import TwilioSms
+from ingest.adapters.refusals import SendFailed
+from ingest.adapters.texts import TextChannel, Texting, can_text
 from ingest.domain.picker import carried_reason, is_asked, offered_reasons
 from ingest.publishing import Doors
 from ingest.storage.logins import SESSION_LIVES, Login, Session, begin_login, begin_session, session_of, try_login
@@ -72,14 +71,6 @@ class ReadUpTo(_Body):
     """The newest message of the practice that the patient has read."""
 
     message_id: Id
-
-
-@dataclass(frozen=True, slots=True)
-class Texting:
-    """How codes are sent."""
-
-    http: httpx.AsyncClient
-    twilio_api_url: str
 
 
 def routes(doors: Callable[[], Doors], texting: Callable[[], Texting]) -> APIRouter:
@@ -223,21 +214,13 @@ async def _patient(parts: Doors, login: Login, birth_date: date) -> str:
 
 async def _send_code(parts: Doors, texting: Texting, practice_id: str, phone: str, code: str) -> None:
     channels = (await channels_of(parts.pool, practice_id)).values()
-    sms = next((channel for channel in channels if isinstance(channel, TwilioSms)), None)
+    sms = next((one for one in channels if isinstance(one, TextChannel) and can_text(one)), None)
     if sms is None:
         log.warning("a practice has no channel to text codes with", practice_id=practice_id)
         return
     text = f"{code} is your code. It works for ten minutes. Nobody from the practice will ask you for it."
     try:
-        await send_text(
-            texting.http,
-            texting.twilio_api_url,
-            sms.account_sid,
-            sms.auth_token,
-            sender=sms.number,
-            to=phone,
-            body=text,
-        )
+        await texting.send(sms, phone, text)
     except (SendFailed, httpx.HTTPError) as error:
         log.warning("a code could not be texted", practice_id=practice_id, error=type(error).__name__)
 

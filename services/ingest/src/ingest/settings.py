@@ -7,4 +7,6 @@ class Settings(ServiceSettings, env_prefix="SWITCHBOARD_INGEST_"):
     """See `ServiceSettings`."""
 
     twilio_api_url: str = "https://api.twilio.com"
-    """Where texts are sent to (without a slash at the end)."""
+    """Where texts are sent to through Twilio (without a slash at the end)."""
+    telnyx_api_url: str = "https://api.telnyx.com"
+    """The same for Telnyx."""

@@ -14,10 +14,12 @@ from ingest.adapters import telnyx, twilio
 from ingest.configuration import TelnyxSms, TwilioSms, TwilioVoice
 from ingest.domain.identity import Sender, sender_of
 from ingest.domain.keywords import Keyword, keyword_in
+from ingest.domain.menu import chosen_reason, is_number
 from ingest.publishing import Doors
 from ingest.storage.owners import digest, practice_of
 from ingest.storage.patients import patients_with_phone
 from ingest.storage.practices import PlacedChannel, begin_call, call_of, channel_of
+from ingest.storage.texts import menu_of, save_address, save_consent
 from shared_schemas import ids
 from shared_schemas.cloudevents import UnreadableEvent, decode
 from shared_schemas.conversation_changes import Actor, ConsentChangedV1, ConversationChange, TranscriptAddedV1
@@ -45,6 +47,17 @@ class _Signed:
         return self.form[name]
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text that came in through a channel whose provider was checked. `phone` is E.164 where it can be."""
+
+    practice_id: str
+    channel_id: str
+    phone: str
+    provider_id: str
+    body: str
+
+
 def routes(doors: Callable[[], Doors]) -> APIRouter:
     """The endpoints. `doors` is asked at each request: they exist only while the app runs."""
     router = APIRouter()
@@ -61,14 +74,9 @@ def _add_twilio_sms(router: APIRouter, doors: Callable[[], Doors]) -> None:
         """A text came in: https://www.twilio.com/docs/messaging/guides/webhook-request"""
         parts = doors()
         signed, _ = await _from_twilio(parts, channel_id, request, TwilioSms)
-        await _accept_text(
-            parts,
-            signed.practice_id,
-            signed.country,
-            signed.get("From"),
-            signed.get("MessageSid"),
-            signed.form.get("Body", ""),
-        )
+        phone = _phone(signed)
+        came = _Text(signed.practice_id, channel_id, phone, signed.get("MessageSid"), signed.form.get("Body", ""))
+        await _accept_text(parts, came)
         return Response(twilio.EMPTY_ANSWER, media_type=TWIML)
 
 
@@ -135,9 +143,8 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
         except ValidationError:
             raise Problem(HTTPStatus.BAD_REQUEST, "This is no webhook of Telnyx") from None
         if received is not None:
-            await _accept_text(
-                parts, practice_id, placed.country, received.sender.phone_number, received.id, received.text
-            )
+            phone = e164(received.sender.phone_number, placed.country)
+            await _accept_text(parts, _Text(practice_id, channel_id, phone, received.id, received.text))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -165,27 +172,38 @@ def _add_adapters(router: APIRouter, doors: Callable[[], Doors]) -> None:
         return {"message_id": event.message_id}
 
 
-async def _accept_text(parts: Doors, practice_id: str, country: str, phone: str, provider_id: str, body: str) -> None:  # noqa: PLR0913
-    number = e164(phone, country)
-    sender = sender_of(practice_id, number, await patients_with_phone(parts.pool, practice_id, number))
-    keyword = keyword_in(body)
+async def _accept_text(parts: Doors, text: _Text) -> None:
+    practice_id = text.practice_id
+    sender = sender_of(practice_id, text.phone, await patients_with_phone(parts.pool, practice_id, text.phone))
+    keyword = keyword_in(text.body)
     if keyword is not None:
         if keyword != "help":
-            await parts.accept(_consent(parts, practice_id, sender, provider_id, keyword))
+            is_given = keyword == "opt_in"
+            await save_consent(parts.pool, practice_id, text.phone, is_given=is_given, at=parts.clock())
+            await parts.accept(_consent(parts, practice_id, sender, text.provider_id, keyword))
         return
+    await save_address(parts.pool, practice_id, sender.patient_id, text.phone, text.channel_id)
     await parts.accept(
         MessageReceivedV1(
-            message_id=ids.message_id("sms", practice_id, provider_id),
+            message_id=ids.message_id("sms", practice_id, text.provider_id),
             practice_id=practice_id,
             patient_id=sender.patient_id,
             channel="sms",
-            provider_message_id=provider_id,
+            provider_message_id=text.provider_id,
             received_at=parts.clock(),
-            body=body,
+            body=text.body,
+            requested_reason_id=await _chosen(parts, practice_id, sender, text.body),
             identity=sender.identity,
-            from_address_id=ids.contact_id(practice_id, number),
+            from_address_id=ids.contact_id(practice_id, text.phone),
         )
     )
+
+
+async def _chosen(parts: Doors, practice_id: str, sender: Sender, body: str) -> str | None:
+    """The reason that a number chooses from the menu that the patient was texted (R16); whether in time, says router."""
+    if not is_number(body):
+        return None
+    return chosen_reason(body, await menu_of(parts.pool, practice_id, sender.patient_id))
 
 
 def _consent(parts: Doors, practice_id: str, sender: Sender, provider_id: str, keyword: Keyword) -> ConversationChange:

@@ -9,19 +9,17 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
 
+from ingest.adapters.refusals import refusal
+from ingest.configuration import TwilioSms
+
 EMPTY_ANSWER = b'<?xml version="1.0" encoding="UTF-8"?>\n<Response />'
 """Nothing to send back."""
 
+_FINAL = frozenset({21211, 21408, 21610, 21612, 21614})
+"""Not a number, a region we may not text, STOP was said, not reachable, no mobile number:
+https://www.twilio.com/docs/api/errors"""
 _GATHER_SECONDS = 6
 _LONGEST_RECORDING_SECONDS = 180
-
-
-class SendFailed(Exception):  # noqa: N818 - the caller decides whether it is an error
-    """The provider did not take a text; `code` is Twilio's error code, or the status."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the provider refused: {code}")
-        self.code = code
 
 
 def is_signed(auth_token: str, url: str, form: Sequence[tuple[str, str]], signature: str) -> bool:
@@ -55,21 +53,19 @@ def record_message(recording_url: str) -> bytes:
     return _xml(response)
 
 
-async def send_text(  # noqa: PLR0913 - what a text has
-    http: httpx.AsyncClient, api_url: str, account_sid: str, auth_token: str, *, sender: str, to: str, body: str
-) -> str:
+async def send_text(http: httpx.AsyncClient, api_url: str, channel: TwilioSms, to: str, body: str) -> str:
     """Send a text; returns Twilio's id of it. https://www.twilio.com/docs/messaging/api/message-resource
 
     Raises `SendFailed` for a refusal, httpx's errors when Twilio cannot be reached.
     """
     answer = await http.post(
-        f"{api_url}/2010-04-01/Accounts/{account_sid}/Messages.json",
-        data={"To": to, "From": sender, "Body": body},
-        auth=(account_sid, auth_token),
+        f"{api_url}/2010-04-01/Accounts/{channel.account_sid}/Messages.json",
+        data={"To": to, "From": channel.number, "Body": body},
+        auth=(channel.account_sid, channel.auth_token),
     )
     if answer.status_code != HTTPStatus.CREATED:
         content: Mapping[str, object] = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-        raise SendFailed(int(str(content.get("code", answer.status_code))))
+        raise refusal(answer, int(str(content["code"])) if content.get("code") else None, _FINAL)
     return str(answer.json()["sid"])
 
 

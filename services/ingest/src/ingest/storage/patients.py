@@ -1,11 +1,12 @@
 """Our copies of patients, settings and conversations: what identity and the picker are decided from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import astuple, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ingest.domain.picker import ConversationState
+from ingest.storage.texts import TEXTS, NewText, OfferedMenu
 from shared_database import columns, practice_scope
 from shared_messaging import Batch
 from shared_schemas.practice_management import PatientSyncedV1
@@ -136,16 +137,31 @@ async def save_settings(batch: Batch, events: Sequence[RoutingSettingsPublishedV
     await batch.write(_SETTINGS, *columns(rows, 3))
 
 
-async def save_history(batch: Batch, events: Sequence[RoutedMessageV1 | ConversationUpdatedV1]) -> None:
-    """Keep the state of each conversation, and the messages that the patient may read."""
+async def settings_in(batch: Batch, practices: Collection[str]) -> dict[str, RoutingSettingsPublishedV1]:
+    """The newest settings that we have of these practices; those without any are left out."""
+    rows = await batch.connection.fetch(
+        "SELECT practice_id, body FROM settings WHERE practice_id = ANY ($1::text[])", list(practices)
+    )
+    return {row["practice_id"]: RoutingSettingsPublishedV1.model_validate_json(row["body"]) for row in rows}
+
+
+async def save_history(
+    batch: Batch,
+    events: Sequence[RoutedMessageV1 | ConversationUpdatedV1],
+    menus: Sequence[OfferedMenu],
+    texts: Sequence[NewText],
+) -> None:
+    """Keep the state of each conversation, the messages that the patient may read, and what is to be texted."""
     states: dict[tuple[str, str], list[RoutedMessageV1 | ConversationUpdatedV1]] = {}
     for one in events:
         states.setdefault((one.practice_id, one.patient_id), []).append(one)
     messages = {row[2]: row for row in map(_message, events) if row is not None}
     await batch.write(
-        _HISTORY,
+        f"{_HISTORY}, {TEXTS}",
         *columns([_state(key, history) for key, history in sorted(states.items())], 7),
         *columns(list(messages.values()), 6),
+        *columns([astuple(one) for one in {(one.practice_id, one.patient_id): one for one in menus}.values()], 4),
+        *columns([astuple(one) for one in texts], 5),
     )
 
 
