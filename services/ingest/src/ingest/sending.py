@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import structlog
-from asyncpg import PostgresError
 from prometheus_client import Counter
 
 from ingest.adapters.refusals import SendFailed
@@ -19,6 +18,7 @@ from ingest.adapters.texts import Texting, can_text
 from ingest.configuration import Adapter, TwilioVoice
 from ingest.storage.practices import channels_of
 from ingest.storage.texts import DueText, lease_texts, mark_failed, mark_sent, try_later
+from shared_database import DATABASE_FAILURES
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -49,7 +49,7 @@ class Sender:
             try:
                 due = await lease_texts(self._pool, _AT_ONCE)
                 await asyncio.gather(*map(self._send, due))
-            except (PostgresError, OSError) as error:
+            except DATABASE_FAILURES as error:
                 log.warning("texts wait for the database", error=type(error).__name__)
                 due = []
             if not due:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from asyncpg import PostgresError
 
 from router.storage.decision_records import keep_partitions
+from shared_database import DATABASE_FAILURES
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -22,6 +22,6 @@ async def keep_decisions(pool: "Pool", retention: timedelta) -> None:
     while True:
         try:
             await keep_partitions(pool, retention)
-        except (PostgresError, OSError) as error:
+        except DATABASE_FAILURES as error:
             log.warning("decision weeks could not be kept", error=type(error).__name__)
         await asyncio.sleep(_EVERY.total_seconds())

@@ -17,6 +17,7 @@ from router.storage.settings import (
     settings_of_version,
     unfinished_settings,
 )
+from shared_database import DATABASE_FAILURES
 from shared_messaging import Outgoing, Publisher, PublishFailed
 from shared_schemas import topics
 
@@ -51,7 +52,7 @@ class SettingsPublisher:
             self._wake.clear()
             try:
                 await self._publish_all()
-            except (PublishFailed, OSError) as error:
+            except (PublishFailed, *DATABASE_FAILURES) as error:
                 log.warning("settings are not published yet", error=type(error).__name__)
             try:
                 async with asyncio.timeout(_RETRY_SECONDS):

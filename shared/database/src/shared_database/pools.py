@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Row: TypeAlias = asyncpg.Record
 
+DATABASE_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a database that is away, or says no, raises: a task that runs for ever waits and tries again."""
+
 SCOPE = "app.practices"
 """The setting that row-level security reads: practice ids, separated by commas. Ids never contain a comma."""
 
