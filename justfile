@@ -33,3 +33,12 @@ format:
 # Write the generated contracts: JSON Schemas, OpenAPI, AsyncAPI.
 contracts:
     python -m tools.contracts
+
+# A benchmark, e.g. just bench rules --quick --json figures.json
+bench *arguments:
+    python -m bench {{ arguments }}
+
+# Break the rules in a thousand small ways and count which the tests notice; about half an hour.
+mutants *arguments:
+    uv sync --quiet --frozen --inexact --group mutation
+    python -m tools.mutants {{ arguments }}

@@ -82,7 +82,9 @@ def _facts() -> list[Facts]:
     directory = Directory({PlaceId(one): Place(one, is_retired=False) for one in LOCATIONS}, as_of=NINE)
     return [
         Facts(
-            Conversation(reason_id=ReasonId(REASONS[0]), last_message_at=NINE - timedelta(minutes=number), is_open=number % 2 > 0),
+            Conversation(
+                reason_id=ReasonId(REASONS[0]), last_message_at=NINE - timedelta(minutes=number), is_open=number % 2 > 0
+            ),
             tuple(
                 Appointment(f"a{day}", NINE + timedelta(days=day), PlaceId(LOCATIONS[(number + day) % 20]), None, NINE)
                 for day in range(1, 4)

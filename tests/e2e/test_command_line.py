@@ -8,7 +8,9 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
+from shared_database.migrations import newest_revision
 from shared_schemas import ids
+from switchboard_cli.origin import SCHEMAS
 from tests.e2e.conftest import System
 
 
@@ -97,7 +99,7 @@ def test_topics_and_schemas_are_as_the_code_wants_them(system: System) -> None:
 
     assert (checked.returncode, json.loads(checked.stdout)) == (0, [])
     assert applied.stdout == "all topics are there\n"
-    assert json.loads(migrated.stdout) == dict.fromkeys(("ingest", "router", "notifier", "pm_sync"), "0001")
+    assert json.loads(migrated.stdout) == {one.schema: newest_revision(one) for one in SCHEMAS}
 
 
 def test_what_cannot_be_reached_is_said_in_one_line(system: System) -> None:
@@ -105,3 +107,29 @@ def test_what_cannot_be_reached_is_said_in_one_line(system: System) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.strip().splitlines()[-1].startswith("switchboard: Kafka cannot be reached")
+
+
+async def test_past_messages_are_decided_again_by_a_draft(system: System, tmp_path: Path) -> None:
+    sid = "SM" + uuid.uuid4().hex
+    await system.text(system.patient("pt-030")["phone"], sid=sid)
+    message_id = ids.message_id("sms", system.told["practice_id"], sid)
+    for _ in range(50):
+        if switchboard(system, "explain", message_id).returncode == 0:
+            break
+    file = tmp_path / "draft.yaml"
+    switchboard(system, "practice", "export", "maple-street", "--output", str(file))
+    file.write_text(file.read_text("utf-8").replace("location_routing: true", "location_routing: false"), "utf-8")
+
+    proven = switchboard(system, "replay", "--since", "1h")
+    drafted = switchboard(system, "replay", "--since", "1h", "--settings", str(file))
+    lines = switchboard(system, "replay", "--since", "1h", "--settings", str(file), "--json")
+    nonsense = switchboard(system, "replay", "--since", "yesterday")
+
+    assert proven.returncode == 0
+    assert " 0 not reproduced, 0 different" in proven.stdout
+    assert f"{message_id} (sms" in drafted.stdout
+    assert "location elm -> none" in drafted.stdout
+    *differences, summary = map(json.loads, lines.stdout.splitlines())
+    assert message_id in {line["message_id"] for line in differences}
+    assert summary["different"] == len(differences)
+    assert (nonsense.returncode, nonsense.stderr.count("\n")) == (1, 1)

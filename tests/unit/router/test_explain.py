@@ -1,86 +1,202 @@
 """Decisions in words, and coverage (rules X1, X3)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from router.domain.coverage import coverage, lost
-from router.domain.explain import Told, in_words, mismatches, why_not
-from router.domain.facts import StaffId
-from router.domain.policy import Policy
-from router.domain.route import Decision
+from router.domain.explain import Told, ToldPlace, in_words, mismatches, why_not
+from router.domain.facts import PlaceId, StaffId
+from router.domain.policy import Policy, Subscription
 from tests.unit.router.practice import (
     BILLING,
     BO,
     ELM,
     FAY,
     NIA,
-    NINE,
-    REFILLS,
     RIVER,
-    after,
-    at,
-    facts,
     policy,
-    sms,
     subscribed,
     to,
-    voicemail,
-    web,
 )
 
+GIVEN_UP = (
+    "There is no upcoming appointment; kept 'Elm Street', which the practice has given up"
+    " (by knowledge older than the practice's limit) (L2, L7, L9)."
+)
+NOWHERE = ToldPlace(None, "none", is_stale=False, is_retired=False)
+ELM_STREET = ToldPlace("Elm Street", "appointment", is_stale=False, is_retired=False)
 
-def told(decision: Decision, channel: str, gap: timedelta | None = None) -> Told:
-    label = decision.location.carried
-    return Told(
-        channel=channel,
-        reason_id=decision.reason.reason_id,
-        reason_label={"billing": "Billing", "refills": "Refills"}.get(decision.reason.reason_id or ""),
-        reason_source=decision.reason.source,
-        location_id=label.id if label else None,
-        location_label="Elm Street" if label else None,
-        location_source=decision.location.source,
-        is_location_stale=decision.location.is_stale,
-        is_location_retired=decision.location.is_retired,
-        appointment_id=label.appointment_id if label else None,
-        destination={"Unassigned": "unassigned", "InSharedInbox": "shared_inbox"}[type(decision.destination).__name__],
-        audience=[(one.staff_id, one.because) for one in decision.audience],
-        is_unrouted=decision.is_unrouted,
-        is_late=decision.is_late,
-        rules=decision.rules,
-        gap=gap,
+
+def told(*rules: str, **what: object) -> Told:
+    """A picked web message without a place, told to nobody in particular, apart from `what`."""
+    usual = Told(
+        channel="web",
+        reason="Billing",
+        reason_source="picked",
+        location=NOWHERE,
+        provider=NOWHERE,
+        destination="unassigned",
+        inbox=None,
+        audience=[],
+        is_unrouted=False,
+        is_late=False,
+        offers_menu=False,
+        rules=rules,
+        gap=None,
     )
-
-
-@pytest.mark.rule("X1")
-def test_a_kept_reason_is_explained_by_the_minutes_since_the_previous_message() -> None:
-    gap = timedelta(minutes=41)
-    decision = after(web(reason=BILLING), web(NINE + gap), known=facts(None, at(ELM)))
-    assert in_words(told(decision, "web", gap)) == (
-        "Kept 'Billing' because the previous message was 41 minutes earlier (R4).",
-        "The next appointment is at 'Elm Street' (L1).",
-        "The conversation is in Unassigned (M3).",
-        "bo is told: subscribed to this (M3, M1, M2).",
-    )
+    return replace(usual, **what)  # type: ignore[arg-type]
 
 
 @pytest.mark.rule("X1")
 @pytest.mark.parametrize(
-    ("decision", "channel", "sentence"),
+    ("decision", "sentences"),
     [
-        (after(sms()), "sms", "A text removes the reason at once (R5, R8)."),
-        (after(web(reason=REFILLS)), "web", "The patient picked 'Refills' (R1)."),
-        (after(voicemail(extension="2")), "voicemail", "The caller chose the extension of 'Refills' (R6)."),
         (
-            after(voicemail(extension="3")),
-            "voicemail",
-            "The extension that the caller chose is not about a reason (R6).",
+            told(
+                "R4", "L1", "M3", "M1", "M2",
+                reason_source="sticky", gap=timedelta(minutes=41), location=ELM_STREET, audience=[("Bo", "subscription")],
+            ),
+            [
+                "Kept 'Billing' because the previous message was 41 minutes earlier (R4).",
+                "The next appointment is at 'Elm Street' (L1).",
+                "The conversation is in Unassigned (M3).",
+                "Bo is told: subscribed to this (M1, M2).",
+            ],
         ),
-        (after(sms(), rules=policy(reason_routing=False)), "sms", "Reasons are switched off (R7)."),
+        (
+            told("R13", "L2", "D2", reason_source="carried", is_late=True, destination="member", inbox="Nia",
+                 audience=[("Nia", "assignee")]),
+            [
+                "A newer message was routed before: this one changes no label and no inbox (R13).",
+                "Kept 'Billing', which the conversation carries (R13).",
+                "There is no upcoming appointment, and no location is known (L2).",
+                "The conversation is in the inbox of Nia (D2).",
+                "Nia is told: the conversation is assigned to this person (D2).",
+            ],
+        ),
+        (
+            told("R5", "R8", "R16", "L4", "D1", "M4", channel="sms", reason=None, offers_menu=True, is_unrouted=True),
+            [
+                "A text removes the reason at once (R5, R8).",
+                "The patient is texted the reasons to choose from (R16).",
+                "The conversation is in Unassigned (D1).",
+                "Nobody could be told: it waits in Unassigned, and administrators see it (M4).",
+            ],
+        ),
+        (
+            told("R6", "L2", "L7", "L9", "L8", "L1", "D3", channel="voicemail", reason=None,
+                 location=ToldPlace("Elm Street", "carried", is_stale=True, is_retired=True),
+                 provider=ToldPlace("Dr. Ash", "appointment", is_stale=False, is_retired=False),
+                 destination="shared_inbox", inbox="Nurse line", audience=[("Nia", "inbox_member")]),
+            [
+                "The extension that the caller chose is not about a reason (R6).",
+                GIVEN_UP,
+                "The next appointment is with 'Dr. Ash' (L8).",
+                "The conversation is in the shared inbox Nurse line (D3).",
+                "Nia is told: looks after the shared inbox that the conversation is in (D3).",
+            ],
+        ),
+        (
+            told("R7", "L4", "D1", "M5", reason=None,
+                 audience=[("Ada", "unassigned_subscriber"), ("Bo", "unassigned_subscriber")]),
+            [
+                "Reasons are switched off (R7).",
+                "The conversation is in Unassigned (D1).",
+                "Ada is told: subscribed to Unassigned, and routing is off (M5).",
+                "Bo is told: subscribed to Unassigned, and routing is off (M5).",
+            ],
+        ),
+        (
+            told("R16", "L4", "L8", "L2", "M3", "M4", reason_source="menu", audience=[("Ada", "default_subscriber")]),
+            [
+                "The patient answered the reason menu with 'Billing' (R16).",
+                "There is no upcoming appointment, and no provider is known (L8).",
+                "The conversation is in Unassigned (M3).",
+                "Ada is told: default subscriber: nobody else is subscribed to this (M4).",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_a_decision_reads_like_this(decision: Told, sentences: list[str]) -> None:
+    assert list(in_words(decision)) == sentences
+
+
+@pytest.mark.rule("X1")
+@pytest.mark.parametrize(
+    ("decision", "sentence"),
+    [
+        (told("R1"), "The patient picked 'Billing' (R1)."),
+        (told("R6", reason_source="extension"), "The caller chose the extension of 'Billing' (R6)."),
+        (told("R5", channel="voicemail", reason=None), "A voicemail removes the reason at once (R5)."),
+        (told("R5", channel="web", reason=None), "A web message removes the reason at once (R5)."),
+        (told("R10", reason=None), "An earlier text or voicemail within the window had removed the reason (R10)."),
+        (told("R12", "R8", reason=None), "The patient gave no reason (R12, R8)."),
+        (told("R15", reason=None), "The practice's settings leave no reason on this channel (R15)."),
+        (
+            told("R13", reason=None, is_late=True),
+            "The message arrived late, and the conversation carries no reason (R13).",
+        ),
+        *(
+            (
+                told("R4", reason_source="sticky", gap=gap),
+                f"Kept 'Billing' because the previous message was {words} earlier (R4).",
+            )
+            for gap, words in (
+                (None, "a while"),
+                (timedelta(seconds=0), "0 seconds"),
+                (timedelta(seconds=89), "89 seconds"),
+                (timedelta(seconds=91), "2 minutes"),
+                (timedelta(hours=4), "240 minutes"),
+            )
+        ),
     ],
 )
-def test_every_reason_or_its_absence_has_a_sentence(decision: Decision, channel: str, sentence: str) -> None:
-    assert sentence in in_words(told(decision, channel))
+def test_every_reason_or_its_absence_has_a_sentence(decision: Told, sentence: str) -> None:
+    assert sentence in in_words(decision)
+
+
+@pytest.mark.rule("X1")
+@pytest.mark.parametrize(
+    ("rules", "destination", "sentence"),
+    [
+        (policy(subscribed(FAY, active=False)), "unassigned", "This person is deactivated (D4)."),
+        (
+            policy(subscribed(FAY, to({"billing"}, {"river"}))),
+            "member",
+            "The conversation is in somebody's inbox: subscriptions do not apply (D2, D3).",
+        ),
+        (policy(subscribed(FAY, to({"billing"}, {"river"}))), "unassigned", "A subscription of this person matches."),
+        (
+            policy(subscribed(FAY, to({"other"}, None), to(None, {"elm"}, "s2"))),
+            "unassigned",
+            "subscription s1 does not match in reason; subscription s2 does not match in location",
+        ),
+        (
+            policy(
+                subscribed(FAY, Subscription("s1", None, None, frozenset({"dr-ash"}))),
+                provider_routing=True,
+            ),
+            "unassigned",
+            "subscription s1 does not match in provider",
+        ),
+        (
+            policy(subscribed(FAY, to({"other"}, {"elm"})), reason_routing=False),
+            "unassigned",
+            "subscription s1 does not match in location",
+        ),
+    ],
+)
+def test_why_somebody_was_not_told(rules: Policy, destination: str, sentence: str) -> None:
+    found = mismatches(rules, FAY, BILLING, RIVER, PlaceId("dr-birch"))
+    assert why_not(rules, FAY, destination, found) == sentence
+
+
+@pytest.mark.rule("X1")
+def test_no_reason_and_other_are_one_for_why_somebody_was_not_told() -> None:
+    assert mismatches(policy(subscribed(FAY, to({"other"}, None))), FAY, None, RIVER, RIVER) == ()
+    assert mismatches(policy(), StaffId("who"), None, RIVER, RIVER) == ()
 
 
 @pytest.mark.rule("X1")
@@ -125,3 +241,23 @@ def test_a_change_that_leaves_a_cell_without_anybody_is_found_before_it_is_saved
     )
     cells = lost(coverage(before, [ELM], []), coverage(after_change, [ELM], []))
     assert {(cell.reason_id, cell.location_id) for cell in cells} == {("billing", "elm"), ("billing", "unknown")}
+
+
+@pytest.mark.rule("X3")
+def test_coverage_has_a_cell_for_every_value_of_what_is_on_and_none_of_what_is_off() -> None:
+    rules = policy(location_routing=False, provider_routing=True)
+    cells = coverage(rules, [ELM], [PlaceId("dr-ash")])
+    assert [(cell.reason_id, cell.location_id, cell.provider_id) for cell in cells] == [
+        (reason, None, provider) for reason in ("billing", "refills", "other") for provider in ("dr-ash", "unknown")
+    ]
+    (only,) = coverage(policy(reason_routing=False, location_routing=False), [ELM], [])
+    assert (only.reason_id, only.location_id, only.provider_id) == (None, None, None)
+
+
+@pytest.mark.rule("X3")
+def test_a_new_cell_without_anybody_is_lost_too_and_one_that_was_empty_is_not() -> None:
+    nobody = policy(subscribed(BO))
+    assert {cell.location_id for cell in lost(coverage(nobody, [ELM], []), coverage(nobody, [ELM, RIVER], []))} == {
+        RIVER
+    }
+    assert lost(coverage(nobody, [ELM], []), coverage(nobody, [ELM], [])) == ()

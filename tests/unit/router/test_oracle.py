@@ -1,5 +1,6 @@
 """The rules held against a second, naive reading of them, over random histories of everything that can happen."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -41,6 +42,9 @@ from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from tests.oracle.happenings import LOCATIONS, PROVIDERS, Did, Happening, Listed, Practice, Said, Saved, Synced
 from tests.oracle.rules import ROUTABLE, Oracle, Outcome, Verdict
 
+EXAMPLES = int(os.environ.get("SWITCHBOARD_TEST_EXAMPLES", "300"))
+"""How many histories; fewer where the tests are run a thousand times."""
+
 
 @dataclass
 class Played:
@@ -69,11 +73,12 @@ class Played:
         return None
 
     def _said(self, said: Said) -> Verdict:
-        decision = route(message(said), self._facts(said), self.policy)
+        decision = route(message(said), self.facts(said), self.policy)
         self.conversations[said.patient] = decision.conversation
         return verdict(decision)
 
-    def _facts(self, said: Said) -> Facts:
+    def facts(self, said: Said) -> Facts:
+        """What is known when this message is decided."""
         coming = [one for one in self.appointments.values() if one.patient == said.patient and one.status in ROUTABLE]
         return Facts(self._conversation(said.patient), tuple(map(appointment, coming)), self.directory)
 
@@ -172,7 +177,7 @@ def asked(oracle: Oracle, index: int) -> Verdict | Outcome:
     return oracle.verdict(index) if isinstance(oracle.happened(index), Said) else oracle.outcome(index)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 @pytest.mark.rule(
     "R1", "R4", "R5", "R6", "R11", "R12", "R13", "R16", "L1", "L2", "L9", "M1", "M4", "D1", "D2", "D3", "D4"
@@ -184,7 +189,7 @@ def test_the_rules_agree_with_a_naive_reading_of_them(random: Random, length: in
         assert said == asked(oracle, index), history[index]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 30))
 @pytest.mark.rule("L3")
 def test_a_label_changes_only_with_a_message_or_by_hand(random: Random, length: int) -> None:
@@ -198,7 +203,7 @@ def test_a_label_changes_only_with_a_message_or_by_hand(random: Random, length: 
             assert {patient: labels[patient] for patient in was} == was
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(st.randoms(use_true_random=False))
 @pytest.mark.rule("M2")
 def test_the_order_of_subscriptions_changes_nobodys_being_told(random: Random) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from router.differences import Difference, differences
-from router.domain.effect import effect_on
+from router.domain.effect import Effect, effect_on
+from router.domain.facts import PlaceId
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from tests.unit.router.practice import BO, ELM, FAY, RIVER, policy, subscribed, to
 
@@ -18,6 +19,15 @@ def test_a_change_of_ones_subscriptions_says_what_one_will_and_will_not_be_told_
         ("billing", "elm"), ("billing", "river"),
     ]  # fmt: skip
     assert [(cell.reason_id, cell.location_id) for cell in effect.told_to_nobody] == [("billing", "elm")]
+
+
+@pytest.mark.rule("V2")
+def test_what_a_member_goes_on_being_told_of_is_no_effect() -> None:
+    rules = policy(subscribed(BO, to(None, None)), provider_routing=True)
+    assert effect_on(BO, rules, rules, [ELM], [PlaceId("dr-ash")]) == Effect((), (), ())
+    empty = effect_on(BO, rules, policy(subscribed(BO), provider_routing=True), [ELM], [PlaceId("dr-ash")])
+    assert len(empty.no_longer_told) == len(empty.told_to_nobody) == 3 * 2 * 2
+    assert {cell.provider_id for cell in empty.no_longer_told} == {"dr-ash", "unknown"}
 
 
 def settings(**changes: object) -> RoutingSettingsPublishedV1:

@@ -3,36 +3,45 @@
 from datetime import datetime
 from typing import Any
 
-from router.domain.explain import Told, in_words, mismatches, why_not
+from router.domain.explain import Told, ToldPlace, in_words, mismatches, why_not
 from router.domain.facts import UNKNOWN, PlaceId, StaffId
 from router.domain.policy import Policy
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
 
-def explanation(record: dict[str, Any]) -> tuple[str, ...]:
-    """A decision record in sentences."""
+def explanation(record: dict[str, Any], settings: RoutingSettingsPublishedV1) -> tuple[str, ...]:
+    """A decision record in sentences, with the names that people and inboxes have in `settings`."""
     inputs, result = record["inputs"], record["result"]
     previous, now = inputs["conversation"]["last_message_at"], datetime.fromisoformat(result["received_at"])
-    reason, location = result["reason"], result["location"]
+    names: dict[str, str] = {one.staff_id: one.name for one in settings.members} | {
+        one.id: one.label for one in settings.shared_inboxes
+    }
+    inbox = result["destination"]["id"]
     return in_words(
         Told(
             channel=result["channel"],
-            reason_id=reason["id"],
-            reason_label=reason["label"],
-            reason_source=reason["source"],
-            location_id=location["id"],
-            location_label=location["label"],
-            location_source=location["source"],
-            is_location_stale=location["stale"],
-            is_location_retired=location["retired"],
-            appointment_id=location["appointment_id"],
+            reason=result["reason"]["label"] or result["reason"]["id"],
+            reason_source=result["reason"]["source"],
+            location=_place(result["location"]),
+            provider=_place(result["provider"]),
             destination=result["destination"]["kind"],
-            audience=[(person["staff_id"], person["because"]) for person in result["audience"]],
+            inbox=names.get(inbox, inbox),
+            audience=[(names.get(id_, id_), because) for id_, because in _audience(result)],
             is_unrouted=result["unrouted"],
             is_late=result["late"],
+            offers_menu=result.get("reason_menu", False),
             rules=result["rules"],
             gap=None if previous is None else now - datetime.fromisoformat(previous),
         )
     )
+
+
+def _audience(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(str(one["staff_id"]), str(one["because"])) for one in result["audience"]]
+
+
+def _place(label: dict[str, Any]) -> ToldPlace:
+    return ToldPlace(label["label"] or label["id"], label["source"], label["stale"], label["retired"])
 
 
 def reason_not_told(record: dict[str, Any], policy: Policy, staff_id: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from pydantic_core import to_json
 
-from router.domain import audience as rules
+from router.domain import policy as rules
 from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Directory, Facts, InSharedInbox, Unassigned
 from router.domain.facts import Destination as DomainDestination
 from router.domain.place import DecidedPlace

@@ -47,8 +47,9 @@ class Simulation(BaseModel):
 async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: datetime) -> dict[str, Any]:
     """The decision, in the form of its record without the inputs, and its explanation."""
     at = wanted.received_at or now
-    settings = wanted.settings or await current_settings(pool, practice_id)
-    policy = compile_policy(settings or RoutingSettingsPublishedV1(practice_id=practice_id))
+    current = wanted.settings or await current_settings(pool, practice_id)
+    settings = current or RoutingSettingsPublishedV1(practice_id=practice_id)
+    policy = compile_policy(settings)
     event = MessageReceivedV1(
         message_id=_NOBODY,
         practice_id=practice_id,
@@ -66,7 +67,7 @@ async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: date
     facts = await _facts(pool, practice_id, wanted, at)
     routed = routed_message(event, route(message, facts, policy), facts, policy, now)
     record: dict[str, Any] = from_json(decision_record(event, facts, routed))
-    return {**record["result"], "explanation": explanation(record)}
+    return {**record["result"], "explanation": explanation(record, settings)}
 
 
 async def _facts(pool: "Pool", practice_id: str, wanted: Simulation, at: datetime) -> Facts:

@@ -49,11 +49,11 @@ def routes(dependencies: Ask) -> APIRouter:
         if stored is None:
             raise Problem(HTTPStatus.NOT_FOUND, "There is no decision about such a message")
         record: dict[str, Any] = from_json(stored)
-        answer = record | {"explanation": explanation(record)}
+        used = await settings_of_version(pool, practice_id, record["result"]["settings_version"])
+        settings = used or RoutingSettingsPublishedV1(practice_id=practice_id)
+        answer = record | {"explanation": explanation(record, settings)}
         if staff_id is not None:
-            used = await settings_of_version(pool, practice_id, record["result"]["settings_version"])
-            policy = compile_policy(used or RoutingSettingsPublishedV1(practice_id=practice_id))
-            answer["member"] = reason_not_told(record, policy, staff_id)
+            answer["member"] = reason_not_told(record, compile_policy(settings), staff_id)
         return answer
 
     @router.get("/unrouted")

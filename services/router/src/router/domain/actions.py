@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
-from router.domain.audience import Buckets, Recipient, current_destination, decide_audience
+from router.domain.audience import Buckets, current_destination, decide_audience
 from router.domain.facts import (
     UNKNOWN,
     AssignedTo,
@@ -16,7 +16,7 @@ from router.domain.facts import (
     StaffId,
     Unassigned,
 )
-from router.domain.policy import Policy
+from router.domain.policy import Policy, Recipient
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Which inbox a conversation is in, and who is told (rules D1 to D4, M1 to M5)."""
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import assert_never
 
 from router.domain.facts import (
     OTHER,
@@ -12,21 +12,9 @@ from router.domain.facts import (
     Message,
     PlaceId,
     ReasonId,
-    StaffId,
     Unassigned,
 )
-from router.domain.policy import Policy, ToSharedInbox, matching
-
-Because = Literal["subscription", "default_subscriber", "assignee", "inbox_member", "unassigned_subscriber"]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One person who is told, and why."""
-
-    staff_id: StaffId
-    because: Because
-    subscription_id: str | None = None
+from router.domain.policy import Policy, Recipient, ToSharedInbox, matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +84,7 @@ def _subscribers(buckets: Buckets, policy: Policy) -> tuple[tuple[Recipient, ...
         buckets.location if policy.location_routing else None,
         buckets.provider if policy.provider_routing else None,
     )
-    recipients = tuple(Recipient(staff_id, "subscription", subscription) for staff_id, subscription in found)
-    return _or_default(recipients, ("M1", "M2"), policy)
+    return _or_default(found, ("M1", "M2"), policy)
 
 
 def _or_default(

@@ -41,4 +41,4 @@ def _cells(policy: Policy, locations: Sequence[PlaceId], providers: Sequence[Pla
         for place in places:
             for provider in people:
                 told = matching(policy, reason, place, provider)
-                yield Cell(reason, place, provider, tuple(staff_id for staff_id, _ in told))
+                yield Cell(reason, place, provider, tuple(one.staff_id for one in told))

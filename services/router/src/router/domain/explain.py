@@ -11,6 +11,7 @@ _REASON_WORDS = {
     "picked": "The patient picked {reason}",
     "sticky": "Kept {reason} because the previous message was {gap} earlier",
     "extension": "The caller chose the extension of {reason}",
+    "menu": "The patient answered the reason menu with {reason}",
     "carried": "Kept {reason}, which the conversation carries",
 }
 _NO_REASON_WORDS = {
@@ -22,6 +23,7 @@ _NO_REASON_WORDS = {
     "R13": "The message arrived late, and the conversation carries no reason",
     "R15": "The practice's settings leave no reason on this channel",
 }
+_CHANNEL_WORDS = {"sms": "text", "voicemail": "voicemail", "web": "web message"}
 _BECAUSE_WORDS = {
     "subscription": "subscribed to this",
     "default_subscriber": "default subscriber: nobody else is subscribed to this",
@@ -32,23 +34,34 @@ _BECAUSE_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class ToldPlace:
+    """The location or the provider of a decision."""
+
+    name: str | None
+    """None: none known."""
+    source: str
+    is_stale: bool
+    is_retired: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What was decided, as far as words are about it. `gap` is the time since the patient's previous message."""
 
     channel: str
-    reason_id: str | None
-    reason_label: str | None
+    reason: str | None
+    """In the practice's words."""
     reason_source: str
-    location_id: str | None
-    location_label: str | None
-    location_source: str
-    is_location_stale: bool
-    is_location_retired: bool
-    appointment_id: str | None
+    location: ToldPlace
+    provider: ToldPlace
     destination: str
+    inbox: str | None
+    """Whose inbox, or which."""
     audience: Sequence[tuple[str, str]]
+    """Names, and why."""
     is_unrouted: bool
     is_late: bool
+    offers_menu: bool
     rules: Sequence[str]
     gap: timedelta | None
 
@@ -114,40 +127,55 @@ def _differing(
 def _sentences(told: Told) -> Iterator[str]:
     if told.is_late:
         yield "A newer message was routed before: this one changes no label and no inbox (R13)."
-    yield f"{_about_reason(told)} ({_fired(told, 'R') or 'R8'})."
-    if _fired(told, "L") != "L4":
-        yield f"{_about_location(told)} ({_fired(told, 'L')})."
-    where = {"unassigned": "Unassigned", "member": "a member's inbox", "shared_inbox": "a shared inbox"}[
-        told.destination
-    ]
+    yield f"{_about_reason(told)} ({_reason_rules(told)})."
+    if told.offers_menu:
+        yield "The patient is texted the reasons to choose from (R16)."
+    location_rules = [rule for rule in told.rules[: _provider_starts(told)] if rule.startswith("L")]
+    if location_rules not in ([], ["L4"]):
+        yield f"{_about_place('at', 'location', told.location)} ({', '.join(location_rules)})."
+    if "L8" in told.rules:
+        yield f"{_about_place('with', 'provider', told.provider)} (L8)."
+    where = {
+        "unassigned": "Unassigned",
+        "member": f"the inbox of {told.inbox}",
+        "shared_inbox": f"the shared inbox {told.inbox}",
+    }[told.destination]
     yield f"The conversation is in {where} ({_fired(told, 'D') or 'M3'})."
     if told.is_unrouted:
         yield "Nobody could be told: it waits in Unassigned, and administrators see it (M4)."
-    for staff_id, because in told.audience:
-        yield f"{staff_id} is told: {_BECAUSE_WORDS[because]} ({_fired(told, 'M') or _fired(told, 'D')})."
+    for name, because in told.audience:
+        yield f"{name} is told: {_BECAUSE_WORDS[because]} ({_audience_rules(told)})."
 
 
 def _about_reason(told: Told) -> str:
-    if told.reason_id is None:
-        rule = next((rule for rule in told.rules if rule in _NO_REASON_WORDS), "R12")
-        words = {"sms": "text", "voicemail": "voicemail", "web": "web message"}[told.channel]
-        return _NO_REASON_WORDS[rule].format(channel=words)
-    reason = f"'{told.reason_label or told.reason_id}'"
-    return _REASON_WORDS[told.reason_source].format(reason=reason, gap=_duration(told.gap))
+    if told.reason is None:
+        rule = next(rule for rule in told.rules if rule in _NO_REASON_WORDS)
+        return _NO_REASON_WORDS[rule].format(channel=_CHANNEL_WORDS[told.channel])
+    return _REASON_WORDS[told.reason_source].format(reason=f"'{told.reason}'", gap=_duration(told.gap))
 
 
-def _about_location(told: Told) -> str:
-    place = f"'{told.location_label or told.location_id}'"
-    flags = (", which the practice has given up," if told.is_location_retired else "") + (
-        " (by knowledge older than the practice's limit)" if told.is_location_stale else ""
-    )
-    match told.location_source:
-        case "appointment":
-            return f"The next appointment is at {place}{flags}"
-        case "carried":
-            return f"There is no upcoming appointment; kept {place}{flags}"
-        case _:
-            return "There is no upcoming appointment, and no location is known"
+def _reason_rules(told: Told) -> str:
+    offered = {"R16"} if told.offers_menu else set[str]()
+    return ", ".join(rule for rule in told.rules if rule.startswith("R") and rule not in offered)
+
+
+def _audience_rules(told: Told) -> str:
+    """M3 is about the inbox, not about people."""
+    return ", ".join(rule for rule in told.rules if rule[0] == "M" and rule != "M3") or _fired(told, "D")
+
+
+def _about_place(preposition: str, what: str, place: ToldPlace) -> str:
+    if place.name is None:
+        return f"There is no upcoming appointment, and no {what} is known"
+    retired = ", which the practice has given up" if place.is_retired else ""
+    stale = " (by knowledge older than the practice's limit)" if place.is_stale else ""
+    if place.source == "appointment":
+        return f"The next appointment is {preposition} '{place.name}'{retired}{stale}"
+    return f"There is no upcoming appointment; kept '{place.name}'{retired}{stale}"
+
+
+def _provider_starts(told: Told) -> int:
+    return list(told.rules).index("L8") if "L8" in told.rules else len(told.rules)
 
 
 def _fired(told: Told, letter: str) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from router.domain.facts import Channel, PlaceId, ReasonId, StaffId
 
 Chosen = frozenset[str] | None
 """The chosen values of one dimension; None for all of them, those to come too."""
+Because = Literal["subscription", "default_subscriber", "assignee", "inbox_member", "unassigned_subscriber"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,15 @@ class Member:
     is_active: bool
     sees_unassigned: bool
     subscriptions: tuple[Subscription, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One person who is told, and why."""
+
+    staff_id: StaffId
+    because: Because
+    subscription_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class Policy:
     freshness_limit: timedelta
     label_correction: bool = False
     sms_reason_menu: bool = False
-    matches: dict[tuple[str | None, str | None, str | None], tuple[tuple[StaffId, str], ...]] = field(
+    matches: dict[tuple[str | None, str | None, str | None], tuple[Recipient, ...]] = field(
         default_factory=dict, repr=False
     )
     """Filled as messages ask: which subscriptions match these labels. A cache of this version, and of nothing else."""
@@ -99,7 +110,7 @@ class Policy:
 
 def matching(
     policy: Policy, reason: ReasonId | None, location: PlaceId | None, provider: PlaceId | None
-) -> tuple[tuple[StaffId, str], ...]:
+) -> tuple[Recipient, ...]:
     """The active members with a matching subscription, and which one: the first of each (M1, M2).
 
     None for a dimension means that its routing is off: it is ignored.
@@ -111,12 +122,12 @@ def matching(
     return found
 
 
-def _matching(policy: Policy, labels: tuple[str | None, str | None, str | None]) -> Iterator[tuple[StaffId, str]]:
+def _matching(policy: Policy, labels: tuple[str | None, str | None, str | None]) -> Iterator[Recipient]:
     for member in policy.active_members():
         for subscription in member.subscriptions:
             chosen = (subscription.reasons, subscription.locations, subscription.providers)
             if all(
                 label is None or values is None or label in values for label, values in zip(labels, chosen, strict=True)
             ):
-                yield member.staff_id, subscription.subscription_id
+                yield Recipient(member.staff_id, "subscription", subscription.subscription_id)
                 break

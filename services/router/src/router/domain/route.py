@@ -6,10 +6,10 @@ from the message's `received_at`.
 
 from dataclasses import dataclass, replace
 
-from router.domain.audience import Buckets, Recipient, decide_audience, decide_destination
+from router.domain.audience import Buckets, decide_audience, decide_destination
 from router.domain.facts import Conversation, Destination, Facts, Message, Unassigned
 from router.domain.place import DecidedPlace, decide_place, next_appointment
-from router.domain.policy import Policy
+from router.domain.policy import Policy, Recipient
 from router.domain.reason import DecidedReason, decide_reason, offers_menu
 
 
@@ -94,14 +94,14 @@ def _after(  # noqa: PLR0913 - what was decided
     """The conversation with this message in it: open, labelled, and with the window starting anew."""
     if is_late:
         return replace(before, is_open=True, destination=destination, version=before.version + 1)
-    return replace(
-        before,
+    return Conversation(
         is_open=True,
         destination=destination,
         reason_id=reason.reason_id,
         location=location.carried or before.location,
         provider=provider.carried or before.provider,
         last_message_at=message.received_at,
+        unread_practice_message_id=before.unread_practice_message_id,
         menu_offered_at=message.received_at if is_menu_due else before.menu_offered_at,
         version=before.version + 1,
     )
