@@ -117,7 +117,9 @@ def up(
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="ingest, router, notifier, pm-sync or all")],
+    service: Annotated[
+        str, typer.Argument(envvar="SWITCHBOARD_SERVICE", help="ingest, router, notifier, pm-sync or all")
+    ],
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: PortOption = DEFAULT_PORT,
