@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
+from shared_web.settings import given
 from switchboard_cli.failures import Failed
 
 if TYPE_CHECKING:
@@ -57,11 +58,19 @@ UrlOption = Annotated[str, typer.Option(envvar="SWITCHBOARD_URL", help="Where th
 TokenOption = Annotated[
     str, typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="An administrator's token.", show_default=False)
 ]
+DataOption = Annotated[Path, typer.Option(envvar="SWITCHBOARD_DATA", help="Where the development issuer's key is.")]
 PartitionsOption = Annotated[int, typer.Option(help="Partitions of each topic.")]
+
+
+FROM_FILES = ("SWITCHBOARD_POSTGRES_DSN", "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", "SWITCHBOARD_TOKEN")
+"""Options' variables that may be files, as the services' settings may (`SWITCHBOARD_POSTGRES_DSN_FILE`)."""
 
 
 def main() -> None:
     """Run the command line: one line for each expected failure, exit code 1; 130 after Ctrl-C."""
+    for variable in FROM_FILES:
+        for value in given(variable):
+            os.environ.setdefault(variable, value)
     try:
         app()
     except Failed as error:
@@ -424,9 +433,9 @@ def token(
     practice: Annotated[str, typer.Option(help="The practice's id.")],
     staff: Annotated[str, typer.Option(help="The person's id.")],
     role: Annotated[str, typer.Option(help="member or administrator")] = "member",
-    data: Annotated[Path, typer.Option(help="The data directory of the embedded stack.")] = DEFAULT_DATA,
+    data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Print a development token. Only the embedded stack accepts it.
+    """Print a development token. Only an installation that trusts the development issuer of `data` accepts it.
 
     Example:
 
@@ -440,8 +449,30 @@ def token(
     try:
         _out.print(DevelopmentIssuer(data / "issuer").token(role=role, practice_id=practice, staff_id=staff))
     except FileNotFoundError:
-        message = f"{data} is not the data directory of an embedded stack: start one with switchboard up --data {data}"
+        message = f"there is no development issuer in {data}: start one with switchboard up --data {data}"
         raise Failed(message) from None
+
+
+@app.command()
+def issuer(
+    *,
+    data: DataOption = DEFAULT_DATA,
+    jwks: Annotated[Path, typer.Option(envvar="SWITCHBOARD_JWKS", help="Where the public keys go.")],
+) -> None:
+    """Make the development issuer of a trial installation: its key into DATA, its public keys into a file.
+
+    Services that are told to trust that file accept any token of `switchboard token`. Not for patients' messages.
+
+    Example:
+
+      switchboard issuer --data ./trial --jwks ./trial-public/jwks.json
+    """
+    from switchboard_cli.development_issuer import DevelopmentIssuer
+
+    development = DevelopmentIssuer(data / "issuer")
+    development.prepare()
+    jwks.write_bytes(development.jwks_path.read_bytes())
+    _out.print(f"anybody who can read {data} can now make tokens for services that trust {jwks}", markup=False)
 
 
 @app.command()

@@ -1,6 +1,7 @@
-"""The development identity provider of the embedded stack: a signing key in the data directory, tokens for anybody.
+"""The development identity provider: a signing key in the data directory, tokens for anybody.
 
-It exists only beside the embedded stack's data; an installation is configured with a real issuer's JWKS instead.
+It comes with the embedded stack, and with a trial of docker-compose.yml that asks for it (deploy/trial.compose.yml); any
+other installation is configured with a real issuer's JWKS instead.
 """
 
 import json

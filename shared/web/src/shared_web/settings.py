@@ -33,12 +33,16 @@ class _Surroundings(PydanticBaseSettingsSource):
     def _given(self, name: str) -> Iterator[str]:
         own = self.settings_cls.model_config.get("env_prefix") or COMMON_PREFIX
         for prefix in dict.fromkeys((own, COMMON_PREFIX)):
-            variable = (prefix + name).upper()
-            if variable in os.environ:
-                yield os.environ[variable]
-            for path in (os.environ.get(f"{variable}_FILE"), SECRETS / variable.lower()):
-                if path and Path(path).is_file():
-                    yield Path(path).read_text(encoding="utf-8").strip()
+            yield from given((prefix + name).upper())
+
+
+def given(variable: str) -> Iterator[str]:
+    """What this machine says about a variable: itself first, then the files that stand in for it."""
+    if variable in os.environ:
+        yield os.environ[variable]
+    for path in (os.environ.get(f"{variable}_FILE"), SECRETS / variable.lower()):
+        if path and Path(path).is_file():
+            yield Path(path).read_text(encoding="utf-8").strip()
 
 
 class ServiceSettings(BaseSettings):
