@@ -59,7 +59,7 @@ TokenOption = Annotated[
     str, typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="An administrator's token.", show_default=False)
 ]
 DataOption = Annotated[Path, typer.Option(envvar="SWITCHBOARD_DATA", help="Where the development issuer's key is.")]
-PartitionsOption = Annotated[int, typer.Option(help="Partitions of each topic.")]
+PartitionsOption = Annotated[int, typer.Option(envvar="SWITCHBOARD_PARTITIONS", help="Partitions of each topic.")]
 
 
 FROM_FILES = ("SWITCHBOARD_POSTGRES_DSN", "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", "SWITCHBOARD_TOKEN")
@@ -163,6 +163,36 @@ def test(context: typer.Context) -> None:
         raise Failed(message)
     os.chdir(root)
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *context.args])  # noqa: S606 - our own interpreter
+
+
+@app.command()
+def doctor(*, partitions: PartitionsOption = 8, as_json: JsonOption = False) -> None:
+    """Look the installation over: settings, identity provider, Kafka, PostgreSQL, clocks, PM connections.
+
+    Reads the services' settings, with the DSN of the database's owner. One line for each finding; exit code 1 when one
+    of them is a failure.
+
+    Examples:
+
+      switchboard doctor
+
+      docker compose run --rm tools doctor --json
+    """
+    from switchboard_cli.doctor import STYLES, Finding, examine
+
+    async def look() -> list[Finding]:
+        findings: list[Finding] = []
+        async for finding in examine(partitions=partitions):
+            findings.append(finding)
+            if not as_json:
+                line = f"{finding.status:<8} {finding.check}: {finding.detail}"
+                _out.print(line, style=STYLES[finding.status], markup=False)
+        return findings
+
+    findings = asyncio.run(look())
+    if as_json:
+        _out.print_json(json.dumps([finding.as_row() for finding in findings]))
+    raise typer.Exit(1 if any(finding.status == "failure" for finding in findings) else 0)
 
 
 @app.command()

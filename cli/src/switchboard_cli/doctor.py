@@ -1,0 +1,223 @@
+"""Looks an installation over from outside: what it was told, what it can reach, and whether that is as it must be.
+
+A finding never holds a password, a host's answer or anything of a patient's: the operator may send it to somebody else.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Literal
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+import ingest.settings
+import notifier.settings
+import pm_sync.settings
+import router.settings
+from pm_sync.storage.connections import StoredConnection, connections_of
+from shared_database import DatabaseLogin, create_pool
+from shared_database.migrations import current_revision, newest_revision
+from shared_schemas.topics import CATALOGUE
+from shared_web import Problem, TokenVerifier
+from shared_web.settings import given
+from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.topics import check_topics
+
+Status = Literal["ok", "warning", "failure"]
+
+STYLES: Mapping[Status, str] = {"ok": "green", "warning": "yellow", "failure": "red"}
+"""How each looks on a terminal."""
+PATIENCE_SECONDS = 15
+"""How long one question may take."""
+CLOCK_WARNING = timedelta(seconds=1)
+CLOCK_FAILURE = timedelta(seconds=30)
+"""Beyond this, tokens that are valid are refused (`shared_web.principals.CLOCK_SKEW_SECONDS`)."""
+STALE_AFTER = timedelta(hours=24)
+"""The freshness limit that a practice has unless it chose another: rule L6."""
+
+SETTINGS: Mapping[str, type[BaseModel]] = {
+    "ingest": ingest.settings.Settings,
+    "router": router.settings.Settings,
+    "notifier": notifier.settings.Settings,
+    "pm-sync": pm_sync.settings.Settings,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look has found."""
+
+    check: str
+    status: Status
+    detail: str
+
+    def as_row(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
+    """Look at everything that the environment names, one after the other; what cannot be looked at is a failure.
+
+    `partitions` is how many each topic must have at least.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats what the finding says
+    for finding in _settings():
+        yield finding
+    looks: list[tuple[str, str, Callable[[str], Awaitable[list[Finding]]]]] = [
+        ("identity provider", "SWITCHBOARD_JWKS", _identity_provider),
+        ("kafka", "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", lambda servers: _kafka(servers, partitions)),
+        ("postgres", "SWITCHBOARD_POSTGRES_DSN", _postgres),
+    ]
+    for name, variable, look in looks:
+        value = next(given(variable), None)
+        if value is None:
+            yield Finding(name, "failure", f"not looked at: {variable} is not set")
+            continue
+        for finding in await _found(name, look(value)):
+            yield finding
+
+
+def _settings() -> Iterator[Finding]:
+    for service, settings in SETTINGS.items():
+        try:
+            settings.model_validate({})
+        except ValidationError as error:
+            names = sorted({str(part) for problem in error.errors() for part in problem["loc"][:1]})
+            yield Finding(f"settings of {service}", "failure", f"missing or bad: {', '.join(names)}")
+        else:
+            yield Finding(f"settings of {service}", "ok", "complete")
+
+
+async def _found(name: str, looking: Awaitable[list[Finding]]) -> list[Finding]:
+    """What a look finds, or that it could not look. Errors of the other side are named, never quoted."""
+    try:
+        return await asyncio.wait_for(looking, PATIENCE_SECONDS)
+    except TimeoutError:
+        return [Finding(name, "failure", f"does not answer within {PATIENCE_SECONDS} s")]
+    except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, ValueError) as error:
+        return [Finding(name, "failure", f"cannot be reached or refuses: {type(error).__name__}")]
+
+
+async def _identity_provider(jwks: str) -> list[Finding]:
+    """A token of nobody's is refused only by somebody who has the keys."""
+    try:
+        await TokenVerifier(jwks, issuer="doctor", audience="doctor").verify("not-a-token")
+    except Problem as problem:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            return [Finding("identity provider", "ok", "its keys can be read")]
+        return [Finding("identity provider", "failure", problem.title)]
+    raise AssertionError
+
+
+async def _kafka(bootstrap_servers: str, partitions: int) -> list[Finding]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        brokers = (await admin.describe_cluster())["brokers"]
+    finally:
+        await admin.close()
+    differences = await check_topics(bootstrap_servers, partitions=partitions)
+    letters = await _dead_letters(bootstrap_servers)
+    return [
+        Finding("kafka", "ok", f"{len(brokers)} broker{'s' if len(brokers) > 1 else ''}"),
+        *(Finding(f"topic {one.topic}", "failure", one.problem) for one in differences),
+        *([] if differences else [Finding("topics", "ok", f"as the catalogue wants them, {partitions} partitions")]),
+        Finding(
+            "dead letters", "warning" if letters else "ok", f"{letters}: switchboard dlq list" if letters else "none"
+        ),
+    ]
+
+
+async def _dead_letters(bootstrap_servers: str) -> int:
+    """How many records the dead-letter topics hold, those that were put back among them."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    await consumer.start()
+    try:
+        there = await consumer.topics()
+        parts = [
+            TopicPartition(topic.dead_letters, part)
+            for topic in CATALOGUE
+            if topic.dead_letters in there
+            for part in consumer.partitions_for_topic(topic.dead_letters) or ()
+        ]
+        if not parts:
+            return 0
+        starts, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
+        return sum(ends[part] - starts[part] for part in parts)
+    finally:
+        await consumer.stop()
+
+
+async def _postgres(dsn: str) -> list[Finding]:
+    connection = await asyncpg.connect(dsn, timeout=PATIENCE_SECONDS)
+    try:
+        version = connection.get_server_version()
+        before = datetime.now(UTC)
+        theirs = await connection.fetchval("SELECT clock_timestamp()")
+        after = datetime.now(UTC)
+        practices = await _practices_with_connections(connection)
+    finally:
+        await connection.close()
+    return [
+        Finding("postgres", "ok", f"PostgreSQL {version.major}.{version.minor}"),
+        clock_finding(theirs - (before + (after - before) / 2)),
+        *[await asyncio.to_thread(_revision, dsn, number) for number in range(len(SCHEMAS))],
+        *await _pm_connections(dsn, practices),
+    ]
+
+
+def clock_finding(difference: timedelta) -> Finding:
+    """What to say of PostgreSQL's clock being `difference` ahead of ours."""
+    size = abs(difference)
+    status: Status = "ok" if size < CLOCK_WARNING else "warning" if size < CLOCK_FAILURE else "failure"
+    side = "ahead of" if difference > timedelta() else "behind"
+    return Finding("clocks", status, f"PostgreSQL's is {size.total_seconds():.3f} s {side} this machine's")
+
+
+def _revision(dsn: str, number: int) -> Finding:
+    schema = SCHEMAS[number]
+    has, wants = current_revision(dsn, schema), newest_revision(schema)
+    name = f"migrations of {schema.schema.replace('_', '-')}"
+    if has == wants:
+        return Finding(name, "ok", wants)
+    return Finding(name, "failure", f"at {has or 'nothing'}, this code wants {wants}: switchboard migrate")
+
+
+async def _practices_with_connections(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    if await connection.fetchval("SELECT to_regclass('pm_sync.connection_owner')") is None:
+        return []
+    rows = await connection.fetch("SELECT DISTINCT practice_id FROM pm_sync.connection_owner ORDER BY 1")
+    return [row["practice_id"] for row in rows]
+
+
+async def _pm_connections(dsn: str, practices: list[str]) -> list[Finding]:
+    if not practices:
+        return [Finding("pm connections", "ok", "none")]
+    now = datetime.now(UTC)
+    async with await create_pool(DatabaseLogin(dsn, "pm_sync"), min_size=0, max_size=1) as pool:
+        return [
+            pm_finding(one, practice, now) for practice in practices for one in await connections_of(pool, practice)
+        ]
+
+
+def pm_finding(connection: StoredConnection, practice_id: str, now: datetime) -> Finding:
+    """How one connection to a practice-management system goes."""
+    name = f"pm connection {practice_id}/{connection.connection_id}"
+    if connection.last_success_at is None:
+        return Finding(name, "failure", "has never succeeded")
+    age = now - connection.last_success_at
+    said = f"last success {age // timedelta(minutes=1)} min ago"
+    if age > STALE_AFTER:
+        return Finding(name, "failure", f"{said}: appointments count as stale")
+    if connection.last_problem is not None:
+        return Finding(name, "warning", f"{said}, and the last run had a problem: see its status")
+    return Finding(name, "ok", said)
