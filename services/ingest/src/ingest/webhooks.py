@@ -1,13 +1,15 @@
 """Providers' webhooks and other people's adapters: check who calls, say who wrote, publish."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import phonenumbers
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from ingest.adapters import telnyx, twilio
@@ -27,6 +29,7 @@ from shared_schemas.patient_messages import MessageReceivedV1
 from shared_web import Problem, bounded_body
 
 MOST_BYTES = 256 * 1024
+LONGEST_SECONDS = 10.0
 TWIML = "application/xml"
 
 C = TypeVar("C", TwilioSms, TwilioVoice, TelnyxSms)
@@ -58,9 +61,22 @@ class _Text:
     body: str
 
 
+class _Prompt(APIRoute):
+    """Gives up in time for the answer to be heard: Twilio listens for fifteen seconds."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_in_time(request: Request) -> Response:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                return await handle(request)
+
+        return handle_in_time
+
+
 def routes(doors: Callable[[], Doors]) -> APIRouter:
     """The endpoints. `doors` is asked at each request: they exist only while the app runs."""
-    router = APIRouter()
+    router = APIRouter(route_class=_Prompt)
     _add_twilio_sms(router, doors)
     _add_twilio_voice(router, doors)
     _add_telnyx(router, doors)

@@ -11,6 +11,9 @@ from aiokafka.errors import KafkaError
 
 from shared_messaging.failures import MissingTopics
 
+OUTAGES: tuple[type[Exception], ...] = (KafkaError, OSError)
+"""What is raised because Kafka is away or cannot be reached (a timeout is an OSError)."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
