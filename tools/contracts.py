@@ -1,6 +1,7 @@
 """Writes the generated contracts, or says where they differ from the code: `python -m tools.contracts [--check]`.
 
-JSON Schemas of all events go to shared/schemas/json, OpenAPI and AsyncAPI documents of the services to docs/contracts.
+JSON Schemas of all events go to shared/schemas/json, OpenAPI and AsyncAPI documents of the services to docs/contracts, the
+list of metrics to docs/metrics.md, what Kubernetes' manifests repeat to deploy/kubernetes, the clients' types to clients.
 """
 
 import json
@@ -22,10 +23,14 @@ from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
 from shared_schemas.json_schemas import file_name, schema_text
 from shared_schemas.topics import EVENT_TYPES
 from shared_web.settings import ServiceSettings
+from tools.client_types import python_types, typescript_types
+from tools.manifests import manifests
+from tools.metrics import documented
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "shared/schemas/json"
 CONTRACTS = ROOT / "docs/contracts"
+CLIENTS = ROOT / "clients"
 
 
 def main() -> int:
@@ -48,15 +53,20 @@ def main() -> int:
 
 def contracts() -> dict[Path, str]:
     """Every generated file with its text."""
-    found = {SCHEMAS / file_name(event): schema_text(event) for event in EVENT_TYPES.values()}
-    for name, app in _apps().items():
+    found = (
+        documented() | manifests() | {SCHEMAS / file_name(event): schema_text(event) for event in EVENT_TYPES.values()}
+    )
+    for name, app in apps().items():
         found[CONTRACTS / f"openapi-{name}.json"] = _text(app.openapi())
     for name, subscriptions in _subscriptions().items():
         found[CONTRACTS / f"asyncapi-{name}.json"] = _async_api(name, subscriptions)
+    found[CLIENTS / "python/src/switchboard_client/types.py"] = python_types()
+    found[CLIENTS / "typescript/types.d.ts"] = typescript_types()
     return found
 
 
-def _apps() -> dict[str, FastAPI]:
+def apps() -> dict[str, FastAPI]:
+    """The services as they are made, connected to nothing."""
     nowhere = {"kafka_bootstrap_servers": "localhost", "postgres_dsn": "postgresql://", "jwks": "", "jwt_issuer": ""}
 
     def settings(kind: type[ServiceSettings]) -> ServiceSettings:

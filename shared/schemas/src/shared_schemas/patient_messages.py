@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from shared_schemas.values import Attachment, Channel, Id, Identity, Instant, PatientEvent
+from shared_schemas.values import Attachment, Channel, Id, Identity, Instant, PatientEvent, Text
 
 
 class MessageReceivedV1(PatientEvent):
@@ -16,14 +16,16 @@ class MessageReceivedV1(PatientEvent):
     provider_message_id: str
     received_at: Instant
     """When the channel received it: the clock of every routing rule."""
-    body: str
+    body: Text
     attachments: tuple[Attachment, ...] = ()
     requested_reason_id: Id | None = None
     """The reason that the patient picked (web, rule R1)."""
-    extension: str | None = None
+    extension: Text | None = None
     """The digits that the caller chose (voicemail, rule R6)."""
     identity: Identity
     from_address_id: Id | None = None
+    urgent: bool = False
+    """It has one of the practice's emergency words in it."""
 
     @property
     def ce_id(self) -> str:

@@ -79,6 +79,23 @@ class Member(Value):
     subscriptions: tuple[Subscription, ...] = ()
 
 
+Days = Annotated[int, Field(ge=30, le=36_500)]
+
+
+class Retention(Value):
+    """How long what has been dealt with is kept. Nothing of an open conversation goes, nor what still has to be sent.
+
+    The laws of the practice's place say how long its records must be kept; the defaults are on the long side.
+    """
+
+    messages_days: Days = 3653
+    """Messages, from when they were sent."""
+    files_days: Days = 3653
+    """Recordings and attachments, from when they came."""
+    decisions_days: Days = 365
+    """Decision records and changes to conversations; never longer than the installation keeps them."""
+
+
 class RoutingSettingsPublishedV1(Event):
     """How a practice wants its messages routed, as of `version`."""
 
@@ -98,6 +115,7 @@ class RoutingSettingsPublishedV1(Event):
     freshness_limit: timedelta = timedelta(hours=24)
     sms_reason_menu: bool = False
     label_correction: bool = False
+    retention: Retention = Retention()
 
     @property
     def ce_id(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from shared_schemas.conversation_changes import Actor
+from shared_schemas.conversation_changes import Actor, Delivery
 from shared_schemas.ids import content_id
 from shared_schemas.values import Attachment, Channel, Id, Instant, PatientEvent, Value
 
@@ -33,6 +33,8 @@ class PlaceLabel(Value):
     """How old the knowledge is that the label came from (rule L9)."""
     stale: bool = False
     retired: bool = False
+    outdated: bool = False
+    """The appointment that it came from has moved or is gone since: the label may be out of date."""
 
 
 class Destination(Value):
@@ -80,6 +82,8 @@ class RoutedMessageV1(HistoryEvent):
     """Nobody could be told (rule M4)."""
     late: bool
     """Older than a message that was already routed (rule R13)."""
+    urgent: bool = False
+    """It has one of the practice's emergency words in it."""
     reason_menu: bool = False
     """The patient is to be texted the reason menu (rule R16)."""
     rules: tuple[str, ...]
@@ -90,7 +94,12 @@ class RoutedMessageV1(HistoryEvent):
     @property
     def ce_id(self) -> str:
         """One per message, whatever was decided: the same message is never routed twice."""
-        return content_id(self.ce_type, self.message_id)
+        return self.id_of(self.message_id)
+
+    @classmethod
+    def id_of(cls, message_id: str) -> str:
+        """The id of the event about this message."""
+        return content_id(cls.ce_type, message_id)
 
 
 ConversationChangeKind = Literal[
@@ -146,6 +155,32 @@ class ConversationUpdatedV1(HistoryEvent):
     read_message_id: Id | None = None
     to_patient_id: Id | None = None
     settings_version: int
+
+    @property
+    def ce_id(self) -> str:
+        """One per change."""
+        return content_id(self.ce_type, self.change_id)
+
+
+class MessageUpdatedV1(HistoryEvent):
+    """More is known of a message in the history. The conversation is as it was, its version too."""
+
+    ce_type: ClassVar[str] = "switchboard.MessageUpdated.v1"
+
+    change_id: Id
+    change: Literal["message_updated"] = "message_updated"
+    conversation_id: Id
+    conversation_version: int
+    actor: Actor
+    occurred_at: Instant
+    status: Literal["open", "closed"]
+    destination: Destination
+    audience: tuple[Recipient, ...] = ()
+    message_id: Id
+    attachment: Attachment | None = None
+    """The file of the message with this id is like this now."""
+    delivery: Delivery | None = None
+    """The reply has come so far."""
 
     @property
     def ce_id(self) -> str:

@@ -18,6 +18,14 @@ def _in_utc(instant: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its zone, kept and written in UTC (RFC 3339)."""
 
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\ufffd")
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+"""What somebody wrote. PostgreSQL keeps no NUL, and nobody means one: it becomes U+FFFD, and the rest is kept."""
+
 Channel = Literal["sms", "web", "voicemail"]
 """How a patient wrote."""
 
@@ -66,5 +74,9 @@ class Attachment(Value):
 
     id: Id
     content_type: str
+    """Told from the content once that is there; until then what the sender says."""
     size: int
+    """In bytes; 0 while the content is not there."""
     url: str
+    state: Literal["pending", "ready", "failed"] = "ready"
+    """Whether the content can be read: it is still being copied from the provider, it is there, it will never be."""
