@@ -43,7 +43,7 @@ class ServiceSchema:
 
 
 def migrate(dsn: str, services: Sequence[ServiceSchema]) -> dict[str, str]:
-    """Bring each service's schema to its newest revision, and return the revision of each.
+    """Bring each service's schema to its newest revision, and return the revision of each. Never takes one back.
 
     Safe to run twice and at once. Needs a login that may create roles and schemas.
     """
@@ -76,6 +76,12 @@ def current_revision(dsn: str, service: ServiceSchema) -> str | None:
         return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
+def is_migrated(dsn: str, service: ServiceSchema) -> bool:
+    """Whether this code finds what it needs: its own newest revision, or one that it does not know, which is newer."""
+    current = current_revision(dsn, service)
+    return current is not None and (current == newest_revision(service) or current not in _revisions(service))
+
+
 def run_environment() -> None:
     """The whole of a service's `env.py`."""
     connection: Connection = context.config.attributes["connection"]
@@ -88,12 +94,19 @@ def run_environment() -> None:
 def isolate_by_practice(op: Executes, table: str) -> None:
     """Give a table row-level security by its column `practice_id` (promise 9); its owner is bound by it too.
 
-    The setting is read once per statement (the sub-select), not once per row.
+    The setting is read once per statement (the sub-select), not once per row, and the practices are the keys of an
+    object: a batch sees hundreds of them, and a list would be searched from its beginning for each row.
     """
-    visible = f"practice_id = ANY ((SELECT string_to_array(current_setting('{SCOPE}', true), ','))::text[])"
+    practices = f"string_to_array(current_setting('{SCOPE}', true), ',')"
+    visible = f"(SELECT jsonb_object({practices}, {practices})) ? practice_id"
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY practice_isolation ON {table} USING ({visible}) WITH CHECK ({visible})")
+
+
+def _revisions(service: ServiceSchema) -> frozenset[str]:
+    with as_file(files(service.package) / "migrations") as folder:
+        return frozenset(script.revision for script in ScriptDirectory(str(folder)).walk_revisions())
 
 
 def _owner_engine(dsn: str) -> Engine:
@@ -117,6 +130,12 @@ def _prepare(connection: Connection, service: ServiceSchema) -> None:
 
 
 def _upgrade(connection: Connection, service: ServiceSchema) -> str:
+    """The revision afterwards. A schema that is newer than this code stays as it is: that is the way back of a release."""
+    options = {"version_table_schema": service.schema}
+    current = MigrationContext.configure(connection, opts=options).get_current_revision()
+    connection.commit()
+    if current is not None and current not in _revisions(service):
+        return current
     with as_file(files(service.package) / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -45,18 +45,45 @@ class DatabaseLogin:
         }
 
 
+class _Connection(asyncpg.Connection):
+    """Knows whether its session is as it began: giving it back to the pool costs a round trip only if it is not."""
+
+    is_changed = False
+
+    def note_change(self) -> None:
+        """The session is about to be changed beyond the end of a transaction."""
+        self.is_changed = True
+
+
+async def _reset(connection: "Connection") -> None:
+    """Make a session as it began. What is left of a transaction was rolled back before."""
+    if connection.is_changed:  # type: ignore[union-attr]
+        await connection.execute(connection.get_reset_query())
+        connection.is_changed = False  # type: ignore[union-attr]
+
+
 async def create_pool(login: DatabaseLogin, *, min_size: int = 1, max_size: int = 10) -> "Pool":
     """A pool of plain asyncpg connections, for statements over whole batches.
 
     Raises what asyncpg raises when PostgreSQL cannot be reached or the role does not exist (not migrated yet).
     """
     return await asyncpg.create_pool(
-        login.dsn, min_size=min_size, max_size=max_size, server_settings=login.server_settings, command_timeout=30
+        login.dsn,
+        min_size=min_size,
+        max_size=max_size,
+        server_settings=login.server_settings,
+        command_timeout=30,
+        connection_class=_Connection,
+        reset=_reset,
     )
 
 
 async def set_practices(connection: "Connection", practice_ids: Iterable[str]) -> None:
-    """Let this connection see these practices from now on, until told otherwise. For a consumer's own connection."""
+    """Let this connection see these practices from now on, until told otherwise. For a consumer's own connection.
+
+    It is one of `create_pool`, which takes this back when the connection is given back.
+    """
+    connection.note_change()  # type: ignore[union-attr]
     await connection.fetchval("SELECT set_config($1, $2, false)", SCOPE, ",".join(practice_ids))
 
 

@@ -12,6 +12,7 @@ from shared_messaging.failures import (
     ConsumptionStopped,
     Fenced,
     MissingTopics,
+    PartitionsChanged,
     PermanentFailure,
     ProgressLost,
     PublishFailed,
@@ -23,8 +24,9 @@ from shared_messaging.options import EngineOptions
 from shared_messaging.outgoing import Outgoing
 from shared_messaging.publisher import Publisher
 from shared_messaging.records import Received, Record
-from shared_messaging.source import FencedSource
+from shared_messaging.source import FencedSource, Sources
 from shared_messaging.subscription import Subscription
+from shared_messaging.tracing import current_trace, note_delivery
 
 __all__ = [
     "Batch",
@@ -38,14 +40,18 @@ __all__ = [
     "KafkaConnection",
     "MissingTopics",
     "Outgoing",
+    "PartitionsChanged",
     "PermanentFailure",
     "ProgressLost",
     "PublishFailed",
     "Publisher",
     "Received",
     "Record",
+    "Sources",
     "Subscription",
     "TooManyDeadLetters",
     "UnreadableMessage",
+    "current_trace",
+    "note_delivery",
     "partition_counts",
 ]

@@ -10,7 +10,13 @@ from aiokafka.errors import KafkaError
 
 from shared_messaging import metrics
 from shared_messaging.failures import ConsumptionStopped, ProgressLost
-from shared_messaging.fence import check_partition_counts, claim_partitions, forget_outputs, unsent_outputs
+from shared_messaging.fence import (
+    check_partition_counts,
+    claim_partitions,
+    forget_outputs,
+    outputs_beside,
+    unsent_outputs,
+)
 from shared_messaging.lane_connections import LaneConnections
 from shared_messaging.options import EngineOptions
 from shared_messaging.outgoing import unpack
@@ -163,10 +169,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             for claim in claims:
                 partition = TopicPartition(claim.topic, claim.part)
                 _check_bounds(partition, starts[partition], claim.next_offset, ends[partition])
-            for _, events in outputs:
-                await self._publisher.send(unpack(events))
-                metrics.RESENT.labels(self.consumer.name).inc()
             if outputs:
+                # Not before what others wrote about the same keys and may not have sent.
+                for _, events in await outputs_beside(connection, [number for _, number in keys], outputs[-1][0]):
+                    await self._publisher.send(unpack(events))
+                    metrics.RESENT.labels(self.consumer.name).inc()
                 await forget_outputs(connection, [output for output, _ in outputs])
         by_key = {partition.key: partition for partition in partitions}
         for claim in claims:

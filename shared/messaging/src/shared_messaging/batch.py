@@ -8,6 +8,8 @@ from shared_messaging.failures import PermanentFailure, UnreadableMessage
 from shared_messaging.fence import Step, write_fenced
 from shared_messaging.outgoing import Outgoing, pack
 from shared_messaging.records import Received, Record, read_event
+from shared_messaging.tracing import Spans
+from shared_schemas.cloudevents import Headers
 from shared_schemas.values import Event
 
 if TYPE_CHECKING:
@@ -31,8 +33,10 @@ class Batch:
         "_before_write",
         "_received",
         "_sent",
+        "_spans",
         "_steps",
         "connection",
+        "earlier",
         "is_written",
         "output_id",
         "outputs",
@@ -49,6 +53,7 @@ class Batch:
         refused: dict[Record, Refusal],
         attempts: int,
         sent: Sequence[int],
+        spans: Spans,
         before_write: Callable[[], None],
     ) -> None:
         self.records = records
@@ -59,9 +64,11 @@ class Batch:
         self.is_written = False
         self.outputs: Sequence[Outgoing] = ()
         self.output_id: int | None = None
+        self.earlier: Sequence[int] = ()
         self._steps = steps
         self._attempts = attempts
         self._sent = sent
+        self._spans = spans
         self._before_write = before_write
         self._received: list[Received[Event]] | None = None
 
@@ -77,6 +84,10 @@ class Batch:
     def tombstones(self) -> list[Record]:
         """The records without a value: the key is gone."""
         return [record for record in self.records if record.value is None]
+
+    def trace_of(self, record: Record) -> Headers:
+        """What the events that come of this record carry, so that one trace leads from a door to the staff."""
+        return self._spans.of(record)
 
     def reject(self, record: Record, failure: PermanentFailure) -> None:
         """Send this record to the dead letters with the batch's write. Leave its effects out of that write."""
@@ -105,7 +116,7 @@ class Batch:
         self.outputs = (*publish, *letters)
         if any(len(output.value or b"") > MAX_OUTGOING_BYTES for output in publish):
             raise OversizedOutput
-        self.output_id = await write_fenced(
+        written = await write_fenced(
             self.connection,
             self._steps,
             sql,
@@ -114,6 +125,7 @@ class Batch:
             output=pack(self.outputs) if self.outputs else None,
             sent=self._sent,
         )
+        self.output_id, self.earlier = written.output_id, written.earlier
         self.is_written = True
 
     def _read(self) -> list[Received[Event]]:

@@ -103,6 +103,11 @@ class Consumer:
             self._is_merging = True
             self._start(merged, is_merged=True)
 
+    def unhandled(self, partition: AssignedPartition) -> int:
+        """How many records of a partition are not handled, as far as the last fetch has said where its log ends."""
+        end = self.kafka.highwater(TopicPartition(*partition.key)) if self.kafka is not None else None
+        return max(0, (end or partition.fetched_to) - partition.next_offset) if partition.is_claimed else 0
+
     def halt(self) -> None:
         """Handle nothing more, for good."""
         self._is_halted = True

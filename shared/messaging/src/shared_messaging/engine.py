@@ -16,15 +16,15 @@ from shared_messaging.assignment import Assignment
 from shared_messaging.connection import KafkaConnection, partition_counts
 from shared_messaging.consumer import Consumer
 from shared_messaging.failures import ConsumptionStopped
-from shared_messaging.fence import forget_outputs
 from shared_messaging.health import EngineHealth
 from shared_messaging.lane_connections import LaneConnections
 from shared_messaging.lanes import Lanes
 from shared_messaging.options import EngineOptions
 from shared_messaging.publisher import Publisher
-from shared_messaging.runner import BatchRunner, SentOutputs
+from shared_messaging.runner import BatchRunner
+from shared_messaging.sent_outputs import SentOutputs
 from shared_messaging.subscription import Subscription, connect, create_broker, declare
-from shared_schemas.topics import DEAD_LETTER_SUFFIX
+from shared_schemas.topics import COMPACTION_LAG, DEAD_LETTER_SUFFIX
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _HOUSEKEEPING_SECONDS = 1.0
-_FORGET_SECONDS = 2.0
 
 
 class Engine:
@@ -66,7 +65,9 @@ class Engine:
         self._connections = LaneConnections(pool, self._options.lanes)
         self._sent = SentOutputs()
         self._housekeeping: asyncio.Task[None] | None = None
-        self._inputs = [topic.name for subscription in subscriptions for topic in subscription.topics]
+        topics = [topic for subscription in subscriptions for topic in subscription.topics]
+        self._kept = {topic.name: (topic.retention or COMPACTION_LAG).total_seconds() for topic in topics}
+        self._inputs = [topic.name for topic in topics]
         if len(self._inputs) != len(set(self._inputs)):
             message = "a service consumes a topic in one subscription only"
             raise ValueError(message)
@@ -103,7 +104,7 @@ class Engine:
         """Start. Raises `MissingTopics`, or aiokafka's error when Kafka cannot be reached."""
         dead_letters = [name + DEAD_LETTER_SUFFIX for name in self._inputs]
         await partition_counts(self._kafka, {*self._inputs, *dead_letters, *self._publishes})
-        await connect(self._broker)
+        await connect(self._broker, self._kafka)
         await self._broker.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="engine housekeeping")
         return self
@@ -152,7 +153,8 @@ class Engine:
         """Handle nothing more, and say why: once."""
         if self._stopped:
             return
-        self._stopped = f"{type(stopped).__name__}: {stopped}"
+        page = f" (docs/runbooks/{stopped.runbook}.md)" if stopped.runbook else ""
+        self._stopped = f"{type(stopped).__name__}: {stopped}{page}"
         for consumer, _ in self._parts:
             consumer.halt()
         log.error("consumption stopped", reason=self._stopped)
@@ -168,20 +170,14 @@ class Engine:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
     async def _forget_sent(self) -> None:
-        ids = self._sent.take()
-        if not ids:
-            return
-        try:
-            async with asyncio.timeout(_FORGET_SECONDS), self._connections.seeing(()) as connection:
-                await forget_outputs(connection, ids)
-        except Exception as error:  # noqa: BLE001 - they are sent again with the same ids, should we end here
-            self._sent.add(ids)
-            log.info("sent outputs are still stored", error=type(error).__name__)
+        await self._sent.forget(self._connections)
 
-    @staticmethod
-    def _measure(consumer: Consumer) -> None:
+    def _measure(self, consumer: Consumer) -> None:
         now = time()
         for partition in consumer.partitions.values():
-            oldest = now - partition.waiting[0].timestamp / 1000 if partition.waiting else 0
-            metrics.OLDEST_WAITING.labels(partition.topic, str(partition.number)).set(max(0, oldest))
-            metrics.PARTITION_TROUBLED.labels(partition.topic, str(partition.number)).set(partition.attempts > 0)
+            labels = partition.topic, str(partition.number)
+            oldest = max(0.0, now - partition.waiting[0].timestamp / 1000) if partition.waiting else 0.0
+            metrics.OLDEST_WAITING.labels(*labels).set(oldest)
+            metrics.UNHANDLED.labels(*labels).set(consumer.unhandled(partition))
+            metrics.TIME_TO_RETENTION.labels(*labels).set(self._kept[partition.topic] - oldest)
+            metrics.PARTITION_TROUBLED.labels(*labels).set(partition.attempts > 0)

@@ -3,7 +3,7 @@
 No message of these errors ever repeats what a record holds: they are logged, and written into dead-letter headers.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +55,26 @@ class PublishFailed(Exception):  # noqa: N818 - the caller decides whether it is
 class ConsumptionStopped(Exception):  # noqa: N818 - a decision, with its reason
     """Going on would lose or damage data: a person has to look. The process stops with this reason."""
 
+    runbook: ClassVar[str] = ""
+    """What that person does: a page in docs/runbooks."""
+
 
 class ProgressLost(ConsumptionStopped):
-    """The log and the stored progress do not fit: recreated topic, retention overtook us, or changed partitions."""
+    """The log and the stored progress do not fit: a topic that was made anew, or retention that overtook us."""
+
+    runbook = "progress-lost"
+
+
+class PartitionsChanged(ConsumptionStopped):
+    """A topic has another number of partitions than before: keys are elsewhere, and their order is not kept."""
+
+    runbook = "partitions-changed"
 
 
 class TooManyDeadLetters(ConsumptionStopped):
     """One record after the other is refused: more likely our fault than theirs."""
+
+    runbook = "dead-letters-in-a-row"
 
 
 class MissingTopics(ConsumptionStopped):

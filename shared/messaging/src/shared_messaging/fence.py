@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from shared_messaging.failures import Conflict, Fenced, ProgressLost
+from shared_messaging.failures import Conflict, Fenced, PartitionsChanged
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection
@@ -33,7 +33,8 @@ WITH engine_fence AS (
 ), engine_sent AS (
     DELETE FROM batch_output WHERE id = ANY (${6}::bigint[])
 ){callers}
-SELECT (SELECT id FROM engine_output), (SELECT 1 / (count(*) = cardinality(${0}))::int FROM engine_fence){checks}
+SELECT (SELECT id FROM engine_output), (SELECT 1 / (count(*) = cardinality(${0}))::int FROM engine_fence),
+    CASE WHEN ${5} IS NOT NULL THEN ARRAY(SELECT id FROM batch_output WHERE parts && ${1} ORDER BY id) END{checks}
 """
 
 _STANDING = """
@@ -50,6 +51,9 @@ ORDER BY topic, part
 ON CONFLICT (topic, part) DO UPDATE SET epoch = progress.epoch + 1
 RETURNING topic, part, epoch, next_offset
 """
+
+_OUTPUTS = "SELECT id, events FROM batch_output WHERE id = ANY ($1::bigint[]) ORDER BY id"
+_BESIDE = "SELECT id, events FROM batch_output WHERE parts && $1::int[] AND id <= $2 ORDER BY id"
 
 _UNSENT = """
 SELECT id, events FROM batch_output
@@ -73,6 +77,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a write kept to be sent, and the ids of what others kept before it and may not have sent yet.
+
+    Others are those that handle partitions of the same numbers: topics that are keyed alike have as many partitions, so
+    that is where events of the same keys come from.
+    """
+
+    output_id: int | None
+    earlier: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A partition that is ours since its epoch was raised to `epoch`."""
 
@@ -91,8 +107,8 @@ async def write_fenced(
     expecting: Mapping[str, int],
     output: bytes | None,
     sent: Sequence[int],
-) -> int | None:
-    """Move the progress, run the caller's CTEs, keep `output`, forget the `sent` outputs; return the output's id.
+) -> Written:
+    """Move the progress, run the caller's CTEs, keep `output`, forget the `sent` outputs.
 
     Raises `Fenced` or `Conflict` when nothing was written because the progress, or one of `expecting`, was not as
     thought. Any other exception leaves open whether it was written: the next write will find out.
@@ -114,7 +130,7 @@ async def write_fenced(
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
         message = "another transaction was in the way"
         raise Conflict(message) from None
-    return row[0] if row is not None else None
+    return Written(row[0], row[2] or ()) if row is not None else Written(None, ())
 
 
 @lru_cache(maxsize=1_000)
@@ -168,6 +184,18 @@ async def unsent_outputs(connection: "Connection", partitions: Sequence[tuple[st
     return [(row["id"], row["events"]) for row in rows]
 
 
+async def outputs_of(connection: "Connection", ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    """Those of these outputs that are still kept, packed, oldest first: whoever sent one forgets it afterwards."""
+    rows = await connection.fetch(_OUTPUTS, ids)
+    return [(row["id"], row["events"]) for row in rows]
+
+
+async def outputs_beside(connection: "Connection", parts: Sequence[int], last: int) -> list[tuple[int, bytes]]:
+    """All outputs of partitions of these numbers up to the one with the id `last`, packed, oldest first."""
+    rows = await connection.fetch(_BESIDE, parts, last)
+    return [(row["id"], row["events"]) for row in rows]
+
+
 async def forget_outputs(connection: "Connection", ids: Sequence[int]) -> None:
     """Delete outputs that Kafka has acknowledged."""
     await connection.execute("DELETE FROM batch_output WHERE id = ANY ($1::bigint[])", ids)
@@ -176,7 +204,7 @@ async def forget_outputs(connection: "Connection", ids: Sequence[int]) -> None:
 async def check_partition_counts(connection: "Connection", counts: Mapping[str, int]) -> None:
     """Compare with how many partitions each topic had when it was first read.
 
-    Raises `ProgressLost` when the number changed: keys are in other partitions now, and their order is not kept.
+    Raises `PartitionsChanged` when the number is another one.
     """
     await connection.execute(
         "INSERT INTO consumed_topic SELECT * FROM unnest($1::text[], $2::int[]) ON CONFLICT DO NOTHING",
@@ -189,4 +217,4 @@ async def check_partition_counts(connection: "Connection", counts: Mapping[str, 
     for topic, known in rows:
         if counts[topic] != known:
             message = f"topic {topic} has {counts[topic]} partitions and had {known} when it was first read"
-            raise ProgressLost(message)
+            raise PartitionsChanged(message)

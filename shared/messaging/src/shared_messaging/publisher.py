@@ -153,10 +153,13 @@ class Publisher:
         counts = {topic: len(await producer.partitions_for(topic)) for topic in topics}
         batches: dict[TopicPartition, list[BatchBuilder]] = defaultdict(list)
         for request in requests:
+            places: dict[tuple[str, bytes | None], list[BatchBuilder]] = {}
             for topic, key, value, headers in request.messages:
-                partition = TopicPartition(topic, partition_of(key, counts[topic]))
-                request.partitions.add(partition)
-                builders = batches[partition]
+                builders = places.get((topic, key))
+                if builders is None:
+                    partition = TopicPartition(topic, partition_of(key, counts[topic]))
+                    request.partitions.add(partition)
+                    builders = places[topic, key] = batches[partition]
                 pairs = list(headers)
                 if not builders or builders[-1].append(key=key, value=value, timestamp=None, headers=pairs) is None:
                     builder = producer.create_batch()

@@ -2,37 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import time
 from typing import TypeAlias
 
 from shared_messaging import metrics
 from shared_messaging.batch import Batch
 from shared_messaging.dead_letters import Refusal, run_of_refusals
-from shared_messaging.failures import PublishFailed, TooManyDeadLetters, UnreadableMessage
-from shared_messaging.fence import Step
+from shared_messaging.failures import TooManyDeadLetters, UnreadableMessage
+from shared_messaging.fence import Step, outputs_of
 from shared_messaging.lane_connections import LaneConnections
 from shared_messaging.options import EngineOptions
+from shared_messaging.outgoing import Outgoing, unpack
 from shared_messaging.partition import AssignedPartition
 from shared_messaging.publisher import Publisher
 from shared_messaging.records import Record
+from shared_messaging.sent_outputs import SentOutputs
+from shared_messaging.tracing import Spans
 
 Handler: TypeAlias = Callable[[Batch], Awaitable[None]]
 Work: TypeAlias = Mapping[AssignedPartition, Sequence[Record]]
-
-
-class SentOutputs:
-    """Ids of outputs that Kafka has acknowledged: the next write forgets them, so that forgetting costs no round trip."""
-
-    def __init__(self) -> None:
-        self._ids: list[int] = []
-
-    def add(self, ids: Sequence[int]) -> None:
-        """These may be forgotten."""
-        self._ids += ids
-
-    def take(self) -> list[int]:
-        """All of them; whoever takes them forgets them or adds them again."""
-        ids, self._ids = self._ids, []
-        return ids
 
 
 class BatchRunner:
@@ -58,20 +46,28 @@ class BatchRunner:
         Raises whatever prevented the write. After the write there is no way back: it keeps sending until Kafka has it.
         """
         steps = {partition: partition.step(records) for partition, records in work.items()}
-        batch = await self._write(work, steps)
-        await self._send(batch, list(work))
-        if batch.output_id is not None:
-            self._sent.add([batch.output_id])
+        spans = Spans()
+        try:
+            batch = await self._write(work, steps, spans)
+            if batch.output_id is not None:
+                with self._sent.sending(batch.output_id):
+                    await self._send(batch, list(work))
+        except BaseException as error:
+            spans.end(error)
+            raise
+        spans.end()
+        now = time()
         for partition, records in work.items():
             _, partition.dead_letters_in_a_row = run_of_refusals(
                 partition.dead_letters_in_a_row, records, batch.refused
             )
             partition.handled(steps[partition])
             metrics.RECORDS_HANDLED.labels(partition.topic).inc(len(records))
+            metrics.STAGE_SECONDS.labels(partition.topic).observe(max(0.0, now - records[0].timestamp / 1000))
         for record, refusal in batch.refused.items():
             metrics.DEAD_LETTERS.labels(record.topic, type(refusal).__name__).inc()
 
-    async def _write(self, work: Work, steps: Mapping[AssignedPartition, Step]) -> Batch:
+    async def _write(self, work: Work, steps: Mapping[AssignedPartition, Step], spans: Spans) -> Batch:
         refused = {
             record: refusal
             for partition, step in steps.items()
@@ -97,6 +93,7 @@ class BatchRunner:
                     refused=refused,
                     attempts=1 + max(partition.attempts for partition in work),
                     sent=sent,
+                    spans=spans,
                     before_write=check_refusals,
                 )
                 if records:
@@ -109,16 +106,30 @@ class BatchRunner:
         return batch
 
     async def _send(self, batch: Batch, partitions: Sequence[AssignedPartition]) -> None:
-        while batch.outputs:
+        while True:
             try:
-                await self._publisher.send(batch.outputs)
-            except PublishFailed as error:
+                await self._publisher.send([*await self._unsent_before(batch), *batch.outputs])
+            except Exception as error:  # noqa: BLE001 - Kafka or PostgreSQL is away: what is written must be sent
                 now = asyncio.get_running_loop().time()
                 for partition in partitions:
                     partition.failed(type(error).__name__, now)
                 await asyncio.sleep(partitions[0].retry_at - now)
             else:
                 return
+
+    async def _unsent_before(self, batch: Batch) -> list[Outgoing]:
+        """What others wrote before us about our keys and may not have sent: two topics can be about one key.
+
+        Events of one key are sent in the order in which they were written, whoever wrote them. To send what its writer
+        sends as well does no harm.
+        """
+        unknown = await self._sent.of_others(batch.earlier)
+        if not unknown:
+            return []
+        async with self._connections.seeing(()) as connection:
+            outputs = await outputs_of(connection, unknown)
+        ours = {(output.topic, output.key) for output in batch.outputs}
+        return [event for _, packed in outputs for event in unpack(packed) if (event.topic, event.key) in ours]
 
 
 def _readable(work: Work, refused: dict[Record, Refusal]) -> tuple[set[str], list[Record]]:

@@ -1,16 +1,55 @@
 """The fence for those who publish what they found out themselves: a sync run reads a vendor, not a topic."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Self
 
-from shared_database.pools import set_practices
 from shared_messaging.failures import Fenced
 from shared_messaging.fence import Step, claim_partitions, forget_outputs, unsent_outputs, write_fenced
+from shared_messaging.lane_connections import LaneConnections
 from shared_messaging.outgoing import Outgoing, pack, unpack
 from shared_messaging.publisher import Publisher
+from shared_messaging.sent_outputs import SentOutputs
 
 if TYPE_CHECKING:
-    from shared_database.pools import Pool
+    from contextlib import AbstractAsyncContextManager
+
+    from shared_database.pools import Connection, Pool
+
+_HOUSEKEEPING_SECONDS = 1.0
+
+
+class Sources:
+    """What the sources of a process share, so that a write costs one round trip. An asynchronous context manager."""
+
+    def __init__(self, pool: "Pool", publisher: Publisher, *, keep: int = 8) -> None:
+        """Keep at most `keep` connections of the pool from one write to the next."""
+        self.connections = LaneConnections(pool, keep)
+        self.publisher = publisher
+        self.sent = SentOutputs()
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start forgetting what was sent."""
+        self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping of sources")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Forget the rest, and give the connections back."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+            await asyncio.wait([self._housekeeping])
+        await self.sent.forget(self.connections)
+        await self.connections.close()
+
+    def seeing(self, practice_ids: Collection[str]) -> "AbstractAsyncContextManager[Connection]":
+        """A connection for reading that sees exactly these practices."""
+        return self.connections.seeing(practice_ids)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            await self.sent.forget(self.connections)
 
 
 class FencedSource:
@@ -20,15 +59,14 @@ class FencedSource:
     numbered in `progress`, in place of an offset. Not for use by two tasks at once.
     """
 
-    def __init__(self, name: str, practice_id: str, *, pool: "Pool", publisher: Publisher) -> None:
+    def __init__(self, name: str, practice_id: str, sources: Sources) -> None:
         """`name` must not be the name of a topic; the colon in it makes sure. All writes are of one practice."""
         if ":" not in name:
             message = "the name of a source has a colon, so that it is no topic's"
             raise ValueError(message)
         self._name = name
         self._practice_id = practice_id
-        self._pool = pool
-        self._publisher = publisher
+        self._sources = sources
         self._epoch: int | None = None
         self._next = 0
 
@@ -37,11 +75,12 @@ class FencedSource:
 
         Raises `PublishFailed` while Kafka does not take it: acquire again.
         """
-        async with self._pool.acquire() as connection:
+        async with self._sources.seeing(()) as connection:
             (claim,) = await claim_partitions(connection, {(self._name, 0): 0})
-            for output, events in await unsent_outputs(connection, [(self._name, 0)]):
-                await self._publisher.send(unpack(events))
-                await forget_outputs(connection, [output])
+            kept = dict(await unsent_outputs(connection, [(self._name, 0)]))
+            for output in await self._sources.sent.of_others(list(kept)):
+                await self._sources.publisher.send(unpack(kept[output]))
+            await forget_outputs(connection, list(kept))
         self._epoch, self._next = claim.epoch, claim.next_offset
 
     async def write(
@@ -60,19 +99,22 @@ class FencedSource:
             raise Fenced([(self._name, 0)], [])
         step = Step(self._name, 0, self._epoch, self._next, self._next + 1)
         self._epoch = None
-        async with self._pool.acquire() as connection:
-            await set_practices(connection, [self._practice_id])
-            output = await write_fenced(
-                connection,
-                [step],
-                sql,
-                arguments,
-                expecting=expecting or {},
-                output=pack(publish) if publish else None,
-                sent=(),
-            )
-        if output is not None:
-            await self._publisher.send(publish)
-            async with self._pool.acquire() as connection:
-                await forget_outputs(connection, [output])
+        sent = self._sources.sent.take()
+        try:
+            async with self._sources.seeing([self._practice_id]) as connection:
+                written = await write_fenced(
+                    connection,
+                    [step],
+                    sql,
+                    arguments,
+                    expecting=expecting or {},
+                    output=pack(publish) if publish else None,
+                    sent=sent,
+                )
+        except BaseException:
+            self._sources.sent.add(sent)
+            raise
+        if written.output_id is not None:
+            with self._sources.sent.sending(written.output_id):
+                await self._sources.publisher.send(publish)
         self._epoch, self._next = step.epoch, step.next_offset

@@ -62,7 +62,8 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
 def create_broker(kafka: KafkaConnection) -> KafkaBroker:
     """A broker that only consumes: topics are made by `switchboard topics apply`, and `Publisher` publishes."""
     return KafkaBroker(
-        **kafka.options,
+        bootstrap_servers=kafka.bootstrap_servers,
+        client_id=kafka.client_id,
         consumer_only=True,
         apply_types=False,
         logger=logging.getLogger("shared_messaging.faststream"),
@@ -70,10 +71,10 @@ def create_broker(kafka: KafkaConnection) -> KafkaBroker:
     )
 
 
-async def connect(broker: KafkaBroker) -> None:
-    """Connect, and let its subscribers use our consumer."""
+async def connect(broker: KafkaBroker, kafka: KafkaConnection) -> None:
+    """Connect, and let its subscribers use our consumer, with the login that FastStream has other words for."""
     builder = await broker.connect()
-    broker.config.broker_config.builder = partial(PatientConsumer, **builder.keywords)  # type: ignore[attr-defined]  # it is a partial
+    broker.config.broker_config.builder = partial(PatientConsumer, **builder.keywords | kafka.security)  # type: ignore[attr-defined]  # it is a partial
 
 
 def declare(

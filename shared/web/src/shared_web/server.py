@@ -14,6 +14,13 @@ from granian.server.embed import Server
 MAX_CONNECTIONS = 20_000
 """Granian queues connections above its backpressure; a staff stream is a connection that stays (evidence.md)."""
 
+HEADER_SECONDS = 15.0
+"""How long a client may take to send the headers of a request, before it is cut."""
+
+
+LEAVING_SECONDS = 20.0
+"""How long requests that are under way may take once the server stops. A client that takes nothing takes for ever."""
+
 
 class Draining(Protocol):
     """What an app may put into `app.state.draining`: called when the server is told to stop, to end open streams."""
@@ -22,7 +29,15 @@ class Draining(Protocol):
         """End what would otherwise stay open."""
 
 
-async def serve(app: FastAPI, *, host: str, port: int, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+async def serve(  # noqa: PLR0913 - what serving depends on
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
+    leaving_seconds: float = LEAVING_SECONDS,
+) -> None:
     """Run the app until `stop` is set, then answer what is under way, run the app's shutdown, and return.
 
     `ready` is called once connections are accepted. Raises OSError when the port is taken, and whatever the app's own
@@ -37,7 +52,7 @@ async def serve(app: FastAPI, *, host: str, port: int, stop: asyncio.Event, read
             interface=Interfaces.ASGINL,
             backlog=4096,
             backpressure=MAX_CONNECTIONS,
-            http1_settings=HTTP1Settings(header_read_timeout=15_000),
+            http1_settings=HTTP1Settings(header_read_timeout=int(HEADER_SECONDS * 1000)),
             websockets=False,
             log_enabled=False,
         )
@@ -54,7 +69,8 @@ async def serve(app: FastAPI, *, host: str, port: int, stop: asyncio.Event, read
             if draining is not None:
                 draining()
             server.stop()  # type: ignore[no-untyped-call]  # granian leaves this one method untyped
-            await serving
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(serving, leaving_seconds)
 
 
 def _collect_garbage_seldom() -> None:

@@ -5,16 +5,22 @@ same variable with `_FILE` behind it, or lying in /run/secrets under the variabl
 """
 
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 COMMON_PREFIX = "SWITCHBOARD_"
 SECRETS = Path("/run/secrets")
+
+DEVELOPMENT_ISSUER = "switchboard-development"
+"""Signs tokens for anybody (`switchboard_cli.development_issuer`)."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class _Surroundings(PydanticBaseSettingsSource):
@@ -45,22 +51,12 @@ def given(variable: str) -> Iterator[str]:
             yield Path(path).read_text(encoding="utf-8").strip()
 
 
-class ServiceSettings(BaseSettings):
-    """The settings that all services have. Frozen; a missing or bad one stops the start and is named."""
+class GivenSettings(BaseSettings):
+    """Settings from environment variables and secret files. Frozen; a bad one is named and never repeated."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=COMMON_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
-
-    kafka_bootstrap_servers: str
-    postgres_dsn: SecretStr
-    """Holds a password."""
-    jwks: str
-    """Where the identity provider's keys are: a URL or a file."""
-    jwt_issuer: str
-    jwt_audience: str = "switchboard"
-    public_url: str = Field(default="http://127.0.0.1:8080")
-    """How the world reaches us: what providers sign (without a slash at the end)."""
 
     @classmethod
     def settings_customise_sources(  # noqa: D102 - see the base class
@@ -73,3 +69,67 @@ class ServiceSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del env_settings, dotenv_settings, file_secret_settings
         return init_settings, _Surroundings(settings_cls)
+
+
+class KafkaLogin(GivenSettings):
+    """Who we are to Kafka, and whether the connection is encrypted. Without any of it: nobody, and it is not."""
+
+    kafka_user: str | None = None
+    kafka_password: SecretStr | None = Field(default=None, validate_default=True)
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    kafka_tls: bool = False
+    kafka_ca: Path | None = None
+    """The certificates that Kafka's must be signed by; else those that this machine trusts. Implies TLS."""
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _comes_with_a_user(cls, password: SecretStr | None, so_far: ValidationInfo) -> SecretStr | None:
+        if (password is None) != (so_far.data.get("kafka_user") is None):
+            message = "a user and a password come together"
+            raise ValueError(message)
+        return password
+
+    @property
+    def kafka_security(self) -> dict[str, Any]:
+        """What aiokafka is to be given. Raises OSError when the certificates cannot be read."""
+        is_encrypted = self.kafka_tls or self.kafka_ca is not None
+        context = ssl.create_default_context(cafile=self.kafka_ca) if is_encrypted else None
+        options: dict[str, Any] = {"ssl_context": context} if is_encrypted else {}
+        if self.kafka_user is None or self.kafka_password is None:
+            return options | ({"security_protocol": "SSL"} if is_encrypted else {})
+        return options | {
+            "security_protocol": "SASL_SSL" if is_encrypted else "SASL_PLAINTEXT",
+            "sasl_mechanism": self.kafka_mechanism,
+            "sasl_plain_username": self.kafka_user,
+            "sasl_plain_password": self.kafka_password.get_secret_value(),
+        }
+
+
+class ServiceSettings(KafkaLogin):
+    """The settings that all services have. Frozen; a missing or bad one stops the start and is named."""
+
+    kafka_bootstrap_servers: str
+    postgres_dsn: SecretStr
+    """Holds a password."""
+    jwks: str | None = None
+    """Where the identity provider's keys are: a URL or a file; None: its discovery document says where."""
+    jwt_issuer: str
+    """The `iss` of its tokens."""
+    jwt_audience: str = "switchboard"
+    dead_letter_limit: int = Field(default=50, gt=0)
+    """So many dead letters in a row on one partition stop the process."""
+    practice_rate: float = Field(default=500, ge=0)
+    """How many requests a second the staff of one practice may make, on the long run; 0: no bound."""
+    public_url: str = Field(default="http://127.0.0.1:8080")
+    """How the world reaches us: what providers sign (without a slash at the end)."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _has_a_real_issuer(cls, url: str, so_far: ValidationInfo) -> str:
+        """Whoever can run a command here can make tokens of the development issuer, for anybody."""
+        if so_far.data.get("jwt_issuer") == DEVELOPMENT_ISSUER and urlsplit(url).hostname not in LOOPBACK:
+            message = (
+                "the development issuer is for this machine only: set SWITCHBOARD_JWT_ISSUER to your identity provider"
+            )
+            raise ValueError(message)
+        return url
