@@ -13,9 +13,10 @@ import structlog
 from pydantic_core import to_json
 from watchfiles import awatch
 
-from pm_sync.configuration import CsvConnection
+from pm_sync.configuration import CONNECTION, CsvConnection
 from pm_sync.runs import Refused, Runs
 from pm_sync.storage.connections import connection_of, owner_of
+from pm_sync.storage.keyed import Key
 from shared_messaging import PublishFailed
 
 if TYPE_CHECKING:
@@ -56,9 +57,11 @@ class DropFolder:
         if not practice_id or not stored or not await _is_whole(path):
             return
         content = await asyncio.to_thread(path.read_bytes)
-        configuration = CsvConnection.model_validate_json(stored.configuration)
+        connection = CONNECTION.validate_json(stored.configuration)
+        if not isinstance(connection, CsvConnection):
+            return
         try:
-            await self._runs.take_csv(practice_id, connection_id, configuration, content)
+            await self._runs.take_csv(Key(practice_id, connection_id), connection, content)
         except Refused as refused:
             report = to_json({"problem": refused.problem, "errors": refused.mistakes}, indent=2)
             await asyncio.to_thread(_put_away, path, "failed", report)

@@ -1,55 +1,45 @@
-"""One run: a snapshot comes in, what is new of it goes out."""
+"""One run: a source is read, what is new of it goes out, and how it went is noted."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
+from pydantic_core import to_json
 
 from pm_sync.adapters.csv_file import BadFile, CsvFormat, Mistake, read_csv
-from pm_sync.configuration import CsvConnection
-from pm_sync.domain.diff import News, TooManyRemoved, diff_snapshot
-from pm_sync.domain.snapshot import Appointment
-from pm_sync.storage.connections import note_problem
-from pm_sync.storage.known import known_of, save_news
-from shared_messaging import FencedSource, Outgoing, Publisher
-from shared_schemas import topics
-from shared_schemas.practice_management import (
-    AppointmentStatus,
-    AppointmentSyncedV1,
-    DirectorySyncedV1,
-    Location,
-    PatientSyncedV1,
-    Provider,
+from pm_sync.adapters.fhir.servers import Servers
+from pm_sync.adapters.source_problem import SourceProblem
+from pm_sync.configuration import CsvConnection, FhirConnection
+from pm_sync.domain.diff import REMEMBERED
+from pm_sync.domain.snapshot import Page, Window
+from pm_sync.feed import Feed, Parts, Tally
+from pm_sync.polling import RemovalsRefused, is_complete_due, preview, read_changes, read_everything, reader_of
+from pm_sync.storage.connections import StoredConnection
+from pm_sync.storage.keyed import Key
+from pm_sync.storage.known import forget_past
+from pm_sync.storage.runs import (
+    Outcome,
+    Reached,
+    Run,
+    RunKind,
+    is_removal_refused,
+    note_problem,
+    note_refusal,
+    note_success,
 )
-from shared_schemas.values import Event
 
-if TYPE_CHECKING:
-    from shared_database.pools import Pool
+T = TypeVar("T")
 
-SOURCE = "/switchboard/pm-sync"
-GONE: AppointmentStatus = "entered-in-error"
-"""What an appointment becomes that is no longer in the source."""
+PAGE = 1_000
+"""Items of a file that are written in one statement."""
 
 RUNS = Counter("switchboard_sync_runs", "Runs, by how they ended.", ["kind", "outcome"])
-LAST_SUCCESS = Gauge("switchboard_sync_last_success_timestamp_seconds", "When the newest run succeeded.", ["kind"])
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run did, or would do."""
-
-    new_appointments: int
-    changed_appointments: int
-    removed_appointments: int
-    patients: int
 
 
 class Refused(Exception):  # noqa: N818 - a decision
@@ -62,117 +52,115 @@ class Refused(Exception):  # noqa: N818 - a decision
 
 
 class Runs:
-    """Takes in snapshots, one at a time for each connection."""
+    """Runs, one at a time for each connection."""
 
-    def __init__(self, pool: "Pool", publisher: Publisher, clock: Callable[[], datetime]) -> None:
-        self._pool = pool
-        self._publisher = publisher
-        self._clock = clock
-        self._turns: dict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+    def __init__(self, parts: Parts, servers: Servers) -> None:
+        self._parts = parts
+        self._servers = servers
+        self._turns: dict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def take_csv(
-        self,
-        practice_id: str,
-        connection_id: str,
-        configuration: CsvConnection,
-        content: bytes,
-        *,
-        dry_run: bool = False,
-    ) -> Report:
+    async def take_csv(self, key: Key, connection: CsvConnection, content: bytes, *, dry_run: bool = False) -> Tally:
         """Take in a file as the newest truth, whole or not at all. A dry run only says what would come of it.
 
         Raises `Refused`, and what the database or Kafka raises; then the same file can be given again.
         """
-        async with self._turns[practice_id, connection_id]:
+        async with self._turns[key]:
+            feed = Feed(self._parts, key, dry_run=dry_run)
             try:
-                report = await self._take(practice_id, connection_id, configuration, content, dry_run=dry_run)
+                await self._take_csv(feed, connection, content)
             except Refused as refused:
-                RUNS.labels("csv", "refused").inc()
                 if not dry_run:
-                    await note_problem(self._pool, practice_id, connection_id, refused.problem, self._clock())
+                    await note_problem(self._parts.pool, key, self._run(feed, "file", "refused", refused.problem))
                 raise
-        RUNS.labels("csv", "previewed" if dry_run else "succeeded").inc()
-        return report
+            if not dry_run:
+                run = self._run(feed, "file", "succeeded")
+                await note_success(self._parts.pool, key, run, Reached(feed.as_of), as_of=feed.as_of, is_noted=True)
+                await forget_past(self._parts.pool, key, feed.as_of)
+        return feed.tally
 
-    async def _take(
-        self, practice_id: str, connection_id: str, configuration: CsvConnection, content: bytes, *, dry_run: bool
-    ) -> Report:
-        at = self._clock()
-        form = CsvFormat(ZoneInfo(configuration.time_zone), configuration.country, configuration.columns)
+    async def poll(self, key: Key, stored: StoredConnection, connection: FhirConnection) -> None:
+        """Ask a FHIR server, for everything or for what has changed. Raises `SourceProblem` once that is noted."""
+        async with self._turns[key]:
+            feed = Feed(self._parts, key)
+            is_complete = is_complete_due(stored, connection, feed.as_of)
+            kind: RunKind = "full" if is_complete else "changes"
+            reader = reader_of(self._servers, key.connection_id, connection, feed.as_of)
+            await feed.open()
+            try:
+                if is_complete:
+                    reached = await read_everything(reader, feed, connection)
+                else:
+                    reached = await read_changes(reader, feed, stored, connection)
+            except RemovalsRefused as refused:
+                run = self._run(feed, kind, "refused", refused.words)
+                await note_refusal(self._parts.pool, key, run, feed.as_of)
+                return
+            except SourceProblem as problem:
+                await note_problem(self._parts.pool, key, self._run(feed, kind, "failed", problem.words))
+                raise
+            await self._succeeded(key, feed, kind, reached, is_whole=is_complete and reader.lists_places)
+
+    async def take_again(self, key: Key, page: Page) -> None:
+        """Take what was in quarantine. Raises what the database or Kafka raises."""
+        async with self._turns[key]:
+            feed = Feed(self._parts, key)
+            await feed.open()
+            await feed.take(page)
+
+    async def preview(self, connection: FhirConnection) -> tuple[Tally, bool]:
+        """What a new connection would import, and whether that is all of it. Raises `SourceProblem`."""
+        feed = Feed(self._parts, Key("", ""), dry_run=True)
+        reader = reader_of(self._servers, "", connection, feed.as_of)
+        return feed.tally, await preview(reader, feed, connection)
+
+    async def _succeeded(self, key: Key, feed: Feed, kind: RunKind, reached: Reached, *, is_whole: bool) -> None:
+        """While removals are refused, changes do not vouch for what was missing."""
+        pool = self._parts.pool
+        run = self._run(feed, kind, "succeeded")
+        if kind == "changes" and await is_removal_refused(pool, key):
+            return
+        await feed.vouch(complete=is_whole)
+        is_noted = kind == "full" or feed.tally.is_news
+        await note_success(pool, key, run, reached, as_of=feed.as_of, is_noted=is_noted)
+        if kind == "full":
+            await forget_past(pool, key, feed.as_of)
+
+    async def _take_csv(self, feed: Feed, connection: CsvConnection, content: bytes) -> None:
+        form = CsvFormat(ZoneInfo(connection.time_zone), connection.country, connection.columns, feed.as_of)
         try:
-            snapshot = await asyncio.to_thread(read_csv, content, form)
+            page = await asyncio.to_thread(read_csv, content, form)
         except BadFile as error:
             problem = "the file has mistakes"
             raise Refused(problem, error.mistakes) from None
-        source = FencedSource(
-            f"sync:{practice_id}:{connection_id}", practice_id, pool=self._pool, publisher=self._publisher
-        )
-        if not dry_run:
-            await source.acquire()
-        known = await known_of(self._pool, practice_id, connection_id)
-        news = diff_snapshot(known, snapshot, at, most_removed=configuration.most_removed)
-        if isinstance(news, TooManyRemoved):
-            problem = f"the file would remove {news.removed} of {news.upcoming} upcoming appointments: is it cut off?"
+        await feed.open()
+        window = Window(feed.as_of - REMEMBERED)
+        missing = await feed.missing(window, [one.appointment_id for one in page.appointments])
+        verdict = await feed.judge(missing, connection.most_removed)
+        if verdict is not None:
+            problem = (
+                f"the file would remove {verdict.removed} of {verdict.upcoming} upcoming appointments: is it cut off?"
+            )
             raise Refused(problem, [])
-        if not dry_run:
-            events = [
-                Outgoing.of(topic, event, source=SOURCE, time=at)
-                for topic, event in _events(practice_id, connection_id, news, at)
-            ]
-            await save_news(source, practice_id, connection_id, news, events, at)
-            LAST_SUCCESS.labels("csv").set(at.timestamp())
-            log.info("synced", practice_id=practice_id, connection_id=connection_id, records=len(events))
-        return _report(news)
+        for part in _in_pages(page):
+            await feed.take(part)
+        await feed.remove(missing)
+        await feed.vouch(complete=True)
+
+    def _run(self, feed: Feed, kind: RunKind, outcome: Outcome, problem: str | None = None) -> Run:
+        RUNS.labels(kind, outcome).inc()
+        counts = to_json(feed.tally.as_counts()).decode()
+        return Run(feed.as_of, self._parts.clock(), kind, outcome, problem, counts)
 
 
-def _events(practice_id: str, connection_id: str, news: News, at: datetime) -> Iterator[tuple[str, Event]]:
-    """The directory comes first: it names the places, and says that everything unchanged is as of now (rule L9)."""
-    yield (
-        topics.PRACTICE_DIRECTORY.name,
-        DirectorySyncedV1(
-            practice_id=practice_id,
-            locations=tuple(Location(id=id_, name=name, retired=gone) for id_, (name, gone) in news.locations.items()),
-            providers=tuple(Provider(id=id_, name=name, retired=gone) for id_, (name, gone) in news.providers.items()),
-            as_of=at,
-        ),
-    )
-    for patient in news.patients:
-        yield (
-            topics.PATIENTS.name,
-            PatientSyncedV1(
-                practice_id=practice_id,
-                patient_id=patient.patient_id,
-                given_name=patient.given_name,
-                family_name=patient.family_name,
-                birth_date=patient.birth_date,
-                phones=patient.phones,
-                as_of=at,
-            ),
-        )
-    for appointment in (*news.new_appointments, *news.changed_appointments):
-        yield topics.APPOINTMENTS.name, _synced(practice_id, connection_id, appointment, appointment.status, at)
-    for appointment in news.removed_appointments:
-        yield topics.APPOINTMENTS.name, _synced(practice_id, connection_id, appointment, GONE, at)
+def _in_pages(page: Page) -> Iterator[Page]:
+    """Patients come before their appointments."""
+    yield Page(locations=page.locations, providers=page.providers)
+    for patients in _parts(page.patients):
+        yield Page(patients=patients)
+    for appointments in _parts(page.appointments):
+        yield Page(appointments)
 
 
-def _synced(
-    practice_id: str, connection_id: str, appointment: Appointment, status: AppointmentStatus, at: datetime
-) -> AppointmentSyncedV1:
-    return AppointmentSyncedV1(
-        practice_id=practice_id,
-        patient_id=appointment.patient_id,
-        appointment_id=appointment.appointment_id,
-        status=status,
-        start=appointment.start,
-        end=appointment.end,
-        location_id=appointment.location_id,
-        provider_id=appointment.provider_id,
-        source=connection_id,
-        as_of=at,
-    )
-
-
-def _report(news: News) -> Report:
-    return Report(
-        len(news.new_appointments), len(news.changed_appointments), len(news.removed_appointments), len(news.patients)
-    )
+def _parts(items: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
+    for start in range(0, len(items), PAGE):
+        yield items[start : start + PAGE]

@@ -8,14 +8,13 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import get_args
 from zoneinfo import ZoneInfo
 
-import phonenumbers
-
-from pm_sync.domain.snapshot import Appointment, Patient, Snapshot
+from pm_sync.adapters.phones import e164
+from pm_sync.domain.snapshot import Appointment, Page, Patient
 from shared_schemas.practice_management import AppointmentStatus
 
 COLUMNS = (
@@ -51,8 +50,10 @@ class CsvFormat:
     """How a connection's files are to be read. `columns` maps our names to the file's."""
 
     time_zone: ZoneInfo
-    country: str = "US"
-    columns: Mapping[str, str] = field(default_factory=dict)
+    country: str
+    columns: Mapping[str, str]
+    as_of: datetime
+    """The moment that the file is of: when it came."""
 
 
 @dataclass(slots=True)
@@ -67,8 +68,8 @@ class _Reading:
     providers: dict[str, str] = field(default_factory=dict)
 
 
-def read_csv(content: bytes, form: CsvFormat) -> Snapshot:
-    """The snapshot that a file is. Raises `BadFile` with every mistake in it.
+def read_csv(content: bytes, form: CsvFormat) -> Page:
+    """What a file says. Raises `BadFile` with every mistake in it.
 
     UTF-8, with or without a byte order mark, else Windows-1252. A row without an appointment id is a patient without one.
     """
@@ -85,7 +86,8 @@ def read_csv(content: bytes, form: CsvFormat) -> Snapshot:
         reading.mistakes.append(Mistake(reader.line_num, "", "this line is not CSV"))
     if reading.mistakes:
         raise BadFile(reading.mistakes)
-    return Snapshot(reading.appointments, reading.patients, reading.locations, reading.providers)
+    appointments, patients = tuple(reading.appointments.values()), tuple(reading.patients.values())
+    return Page(appointments, patients, reading.locations, reading.providers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _read_row(reading: _Reading, line: int, row: _Row) -> None:
 def _merged(known: Patient, again: Patient) -> Patient:
     """A patient has a line for each appointment; the last one counts, and all phones do."""
     phones = tuple(dict.fromkeys((*known.phones, *again.phones)))
-    return Patient(again.patient_id, again.given_name, again.family_name, again.birth_date, phones)
+    return replace(again, phones=phones)
 
 
 def _ids_that_do_not_fit(row: _Row) -> Iterator[tuple[str, str]]:
@@ -153,17 +155,17 @@ def _patient(row: _Row, form: CsvFormat, problems: list[tuple[str, str]]) -> Pat
         row.get("family_name"),
         birth_date,
         tuple(_phones(row.get("phone"), form.country, problems)),
+        form.as_of,
     )
 
 
 def _phones(text: str, country: str, problems: list[tuple[str, str]]) -> Iterable[str]:
     for part in filter(None, (piece.strip() for piece in text.split(";"))):
-        try:
-            number = phonenumbers.parse(part, country)
-        except phonenumbers.NumberParseException:
+        number = e164(part, country)
+        if number is None:
             problems.append(("phone", "this is no phone number"))
-            continue
-        yield phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        else:
+            yield number
 
 
 def _appointment(row: _Row, form: CsvFormat, problems: list[tuple[str, str]]) -> Appointment | None:
@@ -182,6 +184,7 @@ def _appointment(row: _Row, form: CsvFormat, problems: list[tuple[str, str]]) ->
         end,
         row.get("location_id") or None,
         row.get("provider_id") or None,
+        form.as_of,
     )
 
 

@@ -1,0 +1,1 @@
+"""FHIR R4 servers: https://hl7.org/fhir/R4/"""
