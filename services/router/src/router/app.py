@@ -11,14 +11,17 @@ from router import api
 from router.api.dependencies import Dependencies
 from router.handlers import Handlers
 from router.keeping import keep_decisions
+from router.policy import POLICY
 from router.publishing import SettingsPublisher
 from router.settings import Settings
+from router.storage.forgetting import forget_old
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
-from shared_messaging import Engine, KafkaConnection, Publisher, Subscription
+from shared_database.retention import keep_retention
+from shared_messaging import Engine, EngineOptions, KafkaConnection, Publisher, Subscription
 from shared_observability import Check, health_routes
 from shared_schemas import topics
-from shared_web import TokenVerifier, install_problem_details
+from shared_web import apply_policy, service_app
 from shared_web.stopping import stop_process
 
 SERVICE = "router"
@@ -45,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        kafka = KafkaConnection(settings.kafka_bootstrap_servers, "switchboard-router")
+        kafka = KafkaConnection(settings.kafka_bootstrap_servers, "switchboard-router", settings.kafka_security)
         pool = await create_pool(DatabaseLogin(settings.postgres_dsn.get_secret_value(), SCHEMA.schema), max_size=16)
         async with pool, Publisher(kafka) as publisher:
             publishing = SettingsPublisher(pool, publisher, _now)
@@ -56,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
                 pool=pool,
                 publisher=publisher,
                 on_stopped=stop_process,
+                options=EngineOptions(dead_letter_limit=settings.dead_letter_limit),
                 publishes=(
                     topics.ROUTED_MESSAGES.name,
                     topics.PRACTICE_SETTINGS.name,
@@ -68,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
                 tasks = {
                     asyncio.create_task(publishing.run(), name="publish settings"),
                     asyncio.create_task(keep_decisions(pool, settings.decision_retention), name="keep decisions"),
+                    asyncio.create_task(keep_retention(pool, _now, forget_old), name="retention"),
                 }
                 try:
                     yield
@@ -82,11 +87,10 @@ def create_app(settings: Settings) -> FastAPI:
             Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
         )
 
-    app = FastAPI(title="Switchboard router", version="1", lifespan=lifespan)
-    app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    app = service_app(SERVICE, settings, lifespan)
     app.state.checks = {"consumers": consuming}
-    install_problem_details(app)
     for part in (api.settings, api.subscriptions, api.decisions):
         app.include_router(part.routes(lambda: app.state.dependencies))
     app.include_router(health_routes(app.state.checks))
+    apply_policy(app, POLICY)
     return app

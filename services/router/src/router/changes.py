@@ -4,9 +4,11 @@ from pydantic_core import to_json
 
 from router.domain.actions import (
     Action,
+    Amend,
     Applied,
     Assign,
     Close,
+    CompareLabels,
     CorrectLabel,
     MoveToSharedInbox,
     MoveToUnassigned,
@@ -22,12 +24,14 @@ from router.domain.policy import Policy
 from router.presenting import carried_labels, destination, recipients
 from shared_schemas import ids
 from shared_schemas.conversation_changes import (
+    AppointmentChangedV1,
     ContactLinkedV1,
     ConversationAssignedV1,
     ConversationChange,
     ConversationClosedV1,
     ConversationMovedV1,
     LabelCorrectedV1,
+    MessageAmendedV1,
     NewTopicStartedV1,
     PracticeMessageReadV1,
     RerouteRequestedV1,
@@ -38,10 +42,13 @@ from shared_schemas.routed_messages import (
     ConversationActionRejectedV1,
     ConversationChangeKind,
     ConversationUpdatedV1,
+    MessageUpdatedV1,
     RejectionReason,
     StaffReply,
     Transcript,
 )
+
+Told = ConversationUpdatedV1 | MessageUpdatedV1 | ConversationActionRejectedV1
 
 _SHARED_INBOX = "shared_inbox:"
 
@@ -82,13 +89,21 @@ def action_of(event: ConversationChange) -> Action:
             return StartTopic()
         case RerouteRequestedV1():
             return Reroute()
+        case AppointmentChangedV1():
+            return CompareLabels(
+                event.appointment_id,
+                PlaceId(event.location_id) if event.location_id else None,
+                PlaceId(event.provider_id) if event.provider_id else None,
+            )
+        case MessageAmendedV1():
+            return Amend()
         case _:
             return Note()
 
 
 def answer(
     event: ConversationChange, outcome: Applied | Rejected, before: Conversation, policy: Policy, directory: Directory
-) -> ConversationUpdatedV1 | ConversationActionRejectedV1:
+) -> Told:
     """What everybody is told of it."""
     conversation_id = ids.conversation_id(event.practice_id, event.patient_id)
     if isinstance(outcome, Rejected):
@@ -106,6 +121,8 @@ def answer(
             destination=destination(before.destination),
         )
     now = outcome.conversation
+    if isinstance(event, MessageAmendedV1):
+        return _amended(event, outcome)
     reason, location, provider = carried_labels(now, directory, policy)
     return ConversationUpdatedV1(
         practice_id=event.practice_id,
@@ -132,9 +149,26 @@ def answer(
     )
 
 
-def change_record(
-    event: ConversationChange, before: Conversation, told: ConversationUpdatedV1 | ConversationActionRejectedV1
-) -> str:
+def _amended(event: MessageAmendedV1, outcome: Applied) -> MessageUpdatedV1:
+    now = outcome.conversation
+    return MessageUpdatedV1(
+        practice_id=event.practice_id,
+        patient_id=event.patient_id,
+        change_id=event.change_id,
+        conversation_id=ids.conversation_id(event.practice_id, event.patient_id),
+        conversation_version=now.version,
+        actor=event.actor,
+        occurred_at=event.occurred_at,
+        status="open" if now.is_open else "closed",
+        destination=destination(now.destination),
+        audience=recipients(outcome.audience),
+        message_id=event.message_id,
+        attachment=event.attachment,
+        delivery=event.delivery,
+    )
+
+
+def change_record(event: ConversationChange, before: Conversation, told: Told) -> str:
     """What is kept of a change (V4): who, when, how the conversation was, what came of it. Without anybody's words."""
     return to_json(
         {
@@ -162,7 +196,7 @@ def _kind(event: ConversationChange) -> ConversationChangeKind:
             return "read"
         case LabelCorrectedV1() | NewTopicStartedV1():
             return "label_corrected"
-        case RerouteRequestedV1():
+        case RerouteRequestedV1() | AppointmentChangedV1():
             return "rerouted"
         case ContactLinkedV1():
             return "contact_linked"

@@ -1,8 +1,9 @@
 """Events in: load the facts, decide, store, publish."""
 
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import Counter
 
@@ -12,7 +13,8 @@ from router.domain.actions import apply
 from router.domain.facts import Conversation, Directory, Facts, Message, ReasonId
 from router.domain.policy import Policy
 from router.domain.route import route
-from router.presenting import decision_record, routed_message
+from router.outdating import appointment_changes
+from router.presenting import decision_record, routed_message, written
 from router.storage.decisions import (
     AppliedChange,
     DecisionRecord,
@@ -20,11 +22,24 @@ from router.storage.decisions import (
     record_changes,
     record_decisions,
 )
-from router.storage.facts import Key, KnownPatient, decided_messages, directories_of, known_patients
-from router.storage.practice_management import forget_patients, save_appointments, save_directories
+from router.storage.facts import (
+    Key,
+    KnownPatient,
+    decided_messages,
+    directories_of,
+    known_patients,
+    labels_from,
+)
+from router.storage.practice_management import (
+    forget_patients,
+    newest_appointments,
+    save_appointments,
+    save_directories,
+)
 from router.storage.settings import newer_settings
 from shared_messaging import Batch, Outgoing, Received
 from shared_schemas import topics
+from shared_schemas.cloudevents import Headers, attributes
 from shared_schemas.conversation_changes import ConversationChange
 from shared_schemas.patient_messages import MessageReceivedV1
 from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
@@ -84,7 +99,8 @@ class Handlers:
         after: dict[Key, Conversation] = {}
         records: list[DecisionRecord] = []
         publish: list[Outgoing] = []
-        for _, event in fresh:
+        outcomes: Tally[tuple[str, str]] = Tally()
+        for record, event in fresh:
             key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
             facts = Facts(
                 after.get(key, known[key].conversation),
@@ -95,9 +111,11 @@ class Handlers:
             routed = routed_message(event, decision, facts, policy, now)
             after[key] = decision.conversation
             records.append(_record(event, facts, routed, is_unrouted=decision.is_unrouted))
-            publish.append(Outgoing.of(topics.ROUTED_MESSAGES.name, routed, source=SOURCE, time=now))
-            DECISIONS.labels(event.channel, "unrouted" if decision.is_unrouted else "routed").inc()
+            publish.append(_outgoing(event, routed, now, batch.trace_of(record)))
+            outcomes[event.channel, "unrouted" if decision.is_unrouted else "routed"] += 1
         await record_decisions(batch, before, after, records, publish)
+        for labels, count in outcomes.items():
+            DECISIONS.labels(*labels).inc(count)
 
     async def on_conversation_changes(self, batch: Batch) -> None:
         """Apply each change, or reject it with a reason; one that was looked at before changes nothing."""
@@ -114,7 +132,7 @@ class Handlers:
         after: dict[Key, Conversation] = {}
         changes: list[AppliedChange] = []
         publish: list[Outgoing] = []
-        for _, event in fresh:
+        for record, event in fresh:
             key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
             conversation = after.get(key, known[key].conversation)
             directory = directories.get(event.practice_id, Directory())
@@ -124,14 +142,28 @@ class Handlers:
             changes.append(
                 AppliedChange(event.practice_id, event.change_id, now, change_record(event, conversation, told))
             )
-            publish.append(Outgoing.of(topics.ROUTED_MESSAGES.name, told, source=SOURCE, time=now))
+            publish.append(
+                Outgoing.of(topics.ROUTED_MESSAGES.name, told, source=SOURCE, time=now, trace=batch.trace_of(record))
+            )
         changed = {key: conversation for key, conversation in after.items() if conversation.version != before[key]}
         await record_changes(batch, before, changed, changes, publish)
 
     async def on_appointments(self, batch: Batch) -> None:
-        """Keep our copy of the appointments. A tombstone takes all of a patient's."""
+        """Keep our copy of the appointments, and ask for labels that came from a changed one to be compared with it (L3).
+
+        A tombstone takes all of a patient's.
+        """
         await forget_patients(batch.connection, [(one.practice_id, one.patient_id or "") for one in batch.tombstones()])
-        await save_appointments(batch, [one.event for one in batch.events(AppointmentSyncedV1)])
+        newest = newest_appointments(one.event for one in batch.events(AppointmentSyncedV1))
+        if not newest:
+            return
+        labels = await labels_from(batch.connection, newest)
+        now = self._clock()
+        publish = [
+            Outgoing.of(topics.CONVERSATION_CHANGES.name, change, source=SOURCE, time=now)
+            for change in appointment_changes(newest, labels, now)
+        ]
+        await save_appointments(batch, newest, publish)
 
     async def on_practice_directory(self, batch: Batch) -> None:
         """Keep our copy of the locations and providers, and of when the PM system was last asked (L9)."""
@@ -158,7 +190,13 @@ def _message(event: MessageReceivedV1) -> Message:
     return Message(event.message_id, event.channel, event.received_at, requested, event.extension)
 
 
-def _record(event: MessageReceivedV1, facts: Facts, routed: RoutedMessageV1, *, is_unrouted: bool) -> DecisionRecord:
+def _outgoing(event: MessageReceivedV1, routed: Mapping[str, Any], now: datetime, trace: Headers) -> Outgoing:
+    key, ce_id = event.practice_id, RoutedMessageV1.id_of(event.message_id)
+    headers = attributes(RoutedMessageV1.ce_type, ce_id, key, SOURCE, now)
+    return Outgoing(topics.ROUTED_MESSAGES.name, key.encode(), written(routed), (*headers, *trace))
+
+
+def _record(event: MessageReceivedV1, facts: Facts, routed: Mapping[str, Any], *, is_unrouted: bool) -> DecisionRecord:
     record = decision_record(event, facts, routed)
     return DecisionRecord(
         event.practice_id, event.message_id, event.patient_id, event.received_at, is_unrouted, record,

@@ -1,12 +1,23 @@
 """From the rules' form of a decision to the wire's."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
-from pydantic_core import to_json
+import msgspec
 
 from router.domain import policy as rules
-from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Directory, Facts, InSharedInbox, Unassigned
+from router.domain.facts import (
+    AssignedTo,
+    CarriedPlace,
+    Conversation,
+    Directory,
+    Facts,
+    InSharedInbox,
+    Place,
+    PlaceId,
+    Unassigned,
+)
 from router.domain.facts import Destination as DomainDestination
 from router.domain.place import DecidedPlace
 from router.domain.policy import Policy
@@ -18,51 +29,59 @@ from shared_schemas.routed_messages import (
     PlaceLabel,
     ReasonLabel,
     Recipient,
-    RoutedMessageV1,
 )
+
+written = msgspec.json.Encoder().encode
+"""JSON of plain values and of the rules' own dataclasses."""
 
 
 def routed_message(
     event: MessageReceivedV1, decision: Decision, facts: Facts, policy: Policy, decided_at: datetime
-) -> RoutedMessageV1:
-    """The event that tells everybody what was decided."""
-    return RoutedMessageV1(
-        practice_id=event.practice_id,
-        patient_id=event.patient_id,
-        message_id=event.message_id,
-        conversation_id=ids.conversation_id(event.practice_id, event.patient_id),
-        conversation_version=decision.conversation.version,
-        channel=event.channel,
-        received_at=event.received_at,
-        body=event.body,
-        attachments=event.attachments,
-        reason=ReasonLabel(
-            id=decision.reason.reason_id,
-            label=policy.words_for(decision.reason.reason_id),
-            source=decision.reason.source,
-        ),
-        location=_place(decision.location, facts.directory, "locations"),
-        provider=_place(decision.provider, facts.directory, "providers"),
-        destination=destination(decision.destination),
-        audience=recipients(decision.audience),
-        unrouted=decision.is_unrouted,
-        late=decision.is_late,
-        reason_menu=decision.offers_menu,
-        rules=decision.rules,
-        settings_version=policy.version,
-        decided_at=decided_at,
-    )
+) -> dict[str, Any]:
+    """The data of the `RoutedMessageV1` that tells everybody what was decided.
+
+    Plain values, for `written`: making the model of each message, only to write it at once, would cost more than
+    deciding it. `tests/unit/router/test_presenting.py` holds them against the model.
+    """
+    reason_id = decision.reason.reason_id
+    return {
+        "practice_id": event.practice_id,
+        "patient_id": event.patient_id,
+        "message_id": event.message_id,
+        "conversation_id": ids.conversation_id(event.practice_id, event.patient_id),
+        "conversation_version": decision.conversation.version,
+        "channel": event.channel,
+        "received_at": event.received_at,
+        "body": event.body,
+        "attachments": [one.model_dump() for one in event.attachments],
+        "reason": {"id": reason_id, "label": policy.words_for(reason_id), "source": decision.reason.source},
+        "location": _decided(decision.location, facts.directory.locations),
+        "provider": _decided(decision.provider, facts.directory.providers),
+        "destination": _inbox(decision.destination),
+        "audience": decision.audience,
+        "unrouted": decision.is_unrouted,
+        "late": decision.is_late,
+        "urgent": event.urgent,
+        "reason_menu": decision.offers_menu,
+        "rules": decision.rules,
+        "settings_version": policy.version,
+        "decided_at": decided_at,
+    }
 
 
 def destination(decided: DomainDestination) -> Destination:
     """The inbox."""
+    return Destination.model_validate(_inbox(decided))
+
+
+def _inbox(decided: DomainDestination) -> dict[str, str | None]:
     match decided:
         case Unassigned():
-            return Destination(kind="unassigned")
+            return {"kind": "unassigned", "id": None}
         case AssignedTo(staff_id):
-            return Destination(kind="member", id=staff_id)
+            return {"kind": "member", "id": staff_id}
         case InSharedInbox(inbox_id):
-            return Destination(kind="shared_inbox", id=inbox_id)
+            return {"kind": "shared_inbox", "id": inbox_id}
         case _:
             assert_never(decided)
 
@@ -85,42 +104,54 @@ def carried_labels(
     )
     return (
         reason,
-        _carried(conversation.location, directory, "locations"),
-        _carried(conversation.provider, directory, "providers"),
+        _carried(conversation.location, directory.locations),
+        _carried(conversation.provider, directory.providers),
     )
 
 
-def decision_record(event: MessageReceivedV1, facts: Facts, routed: RoutedMessageV1) -> str:
+def decision_record(event: MessageReceivedV1, facts: Facts, routed: Mapping[str, Any]) -> str:
     """What is kept of a decision (X1): what it was made from, and what it was. Without the patient's words."""
-    before = facts.conversation
-    return to_json(
+    directory = facts.directory
+    result = {**routed}
+    del result["body"], result["attachments"]
+    return written(
         {
             "inputs": {
                 "requested_reason_id": event.requested_reason_id,
                 "extension": event.extension,
                 "identity": event.identity,
-                "conversation": before,
+                "conversation": facts.conversation,
                 "appointments": facts.appointments,
                 "directory": {
-                    "as_of": facts.directory.as_of,
-                    "retired_locations": [id_ for id_, place in facts.directory.locations.items() if place.is_retired],
-                    "retired_providers": [id_ for id_, place in facts.directory.providers.items() if place.is_retired],
+                    "as_of": directory.as_of,
+                    "retired_locations": [id_ for id_, place in directory.locations.items() if place.is_retired],
+                    "retired_providers": [id_ for id_, place in directory.providers.items() if place.is_retired],
                 },
             },
-            "result": routed.model_dump(exclude={"body", "attachments"}),
+            "result": result,
         }
     ).decode()
 
 
-def _place(decided: DecidedPlace, directory: Directory, kind: str) -> PlaceLabel:
-    label = _carried(decided.carried, directory, kind)
-    return label.model_copy(update={"source": decided.source, "stale": decided.is_stale, "retired": decided.is_retired})
+def _decided(decided: DecidedPlace, places: Mapping[PlaceId, Place]) -> dict[str, Any]:
+    label = decided.carried
+    place = None if label is None else places.get(label.id)
+    return {
+        "id": None if label is None else label.id,
+        "label": None if place is None else place.name,
+        "source": decided.source,
+        "appointment_id": None if label is None else label.appointment_id,
+        "as_of": None if label is None else label.as_of,
+        "stale": decided.is_stale,
+        "retired": decided.is_retired,
+        "outdated": label is not None and label.is_outdated,
+    }
 
 
-def _carried(label: CarriedPlace | None, directory: Directory, kind: str) -> PlaceLabel:
+def _carried(label: CarriedPlace | None, places: Mapping[PlaceId, Place]) -> PlaceLabel:
     if label is None:
         return PlaceLabel(source="none")
-    place = (directory.locations if kind == "locations" else directory.providers).get(label.id)
+    place = places.get(label.id)
     return PlaceLabel(
         id=label.id,
         label=place.name if place else None,
@@ -128,4 +159,5 @@ def _carried(label: CarriedPlace | None, directory: Directory, kind: str) -> Pla
         appointment_id=label.appointment_id,
         as_of=label.as_of,
         retired=bool(place and place.is_retired),
+        outdated=label.is_outdated,
     )

@@ -84,7 +84,8 @@ def _destination(stored: dict[str, str]) -> Destination:
 def _carried(stored: dict[str, Any] | None) -> CarriedPlace | None:
     if stored is None:
         return None
-    return CarriedPlace(stored["id"], stored["appointment_id"], _instant(stored["as_of"]))
+    is_outdated: bool = stored.get("is_outdated", False)
+    return CarriedPlace(stored["id"], stored["appointment_id"], _instant(stored["as_of"]), is_outdated)
 
 
 def _appointment(stored: dict[str, Any]) -> Appointment:

@@ -20,6 +20,7 @@ from router.storage.decision_records import decision_record_of, unrouted_message
 from router.storage.settings import settings_of_version
 from router.validation import mistakes_in
 from router.what_if import Span, what_if
+from shared_database import audit
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_schemas.values import Instant
 from shared_web import Problem
@@ -41,7 +42,7 @@ def routes(dependencies: Ask) -> APIRouter:
 
     @router.get("/decisions/{message_id}")
     async def read_decision(
-        practice_id: str, message_id: str, _: Administrator, staff_id: str | None = None
+        practice_id: str, message_id: str, caller: Administrator, staff_id: str | None = None
     ) -> dict[str, Any]:
         """The record of a decision (rule X1), in words; with `staff_id`, why that person was not told."""
         pool = dependencies().pool
@@ -49,6 +50,7 @@ def routes(dependencies: Ask) -> APIRouter:
         if stored is None:
             raise Problem(HTTPStatus.NOT_FOUND, "There is no decision about such a message")
         record: dict[str, Any] = from_json(stored)
+        await audit(pool, practice_id, caller, "read", f"decision:{message_id}", [record["result"]["patient_id"]])
         used = await settings_of_version(pool, practice_id, record["result"]["settings_version"])
         settings = used or RoutingSettingsPublishedV1(practice_id=practice_id)
         answer = record | {"explanation": explanation(record, settings)}
@@ -59,13 +61,14 @@ def routes(dependencies: Ask) -> APIRouter:
     @router.get("/unrouted")
     async def list_unrouted(
         practice_id: str,
-        _: Administrator,
+        caller: Administrator,
         before: datetime | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> list[dict[str, Any]]:
         """The messages that nobody could be told of (rule M4), the newest first; `before` pages on."""
         parts = dependencies()
         found = await unrouted_messages(parts.pool, practice_id, before or parts.clock(), limit)
+        await audit(parts.pool, practice_id, caller, "list", "unrouted", (one.patient_id for one in found))
         return [asdict(one) for one in found]
 
     @router.post("/simulate")
@@ -75,13 +78,14 @@ def routes(dependencies: Ask) -> APIRouter:
         return await simulate(parts.pool, practice_id, wanted, parts.clock())
 
     @router.post("/what-if", response_class=StreamingResponse)
-    async def what_if_stream(practice_id: str, wanted: WhatIf, _: Administrator) -> StreamingResponse:
+    async def what_if_stream(practice_id: str, wanted: WhatIf, caller: Administrator) -> StreamingResponse:
         """Past traffic by draft settings (rule X2): JSON lines of kind `progress`, `difference`, `unreproduced`, and one
         `summary` at the end.
         """
         parts = dependencies()
         if wanted.settings is not None and (mistakes := mistakes_in(wanted.settings)):
             raise invalid(mistakes)
+        await audit(parts.pool, practice_id, caller, "replay", "decisions")
         span = Span(wanted.since, wanted.until or parts.clock())
 
         async def lines() -> AsyncGenerator[bytes]:

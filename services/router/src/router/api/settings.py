@@ -4,7 +4,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
@@ -14,6 +14,8 @@ from router.differences import differences
 from router.domain.coverage import Cell, coverage, lost
 from router.storage.settings import current_settings, save_settings, settings_of_version, versions_of
 from router.validation import Mistake, mistakes_in
+from shared_database import audit
+from shared_schemas.places import known_place, names_of
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_web import Principal, Problem, bounded_body
 
@@ -24,6 +26,8 @@ MOST_BYTES = 900_000
 """Settings become an event, and Kafka takes a megabyte."""
 
 IfMatch = Annotated[str | None, Header()]
+Version = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Against = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 
 
 def routes(dependencies: Ask) -> APIRouter:
@@ -48,12 +52,12 @@ def _add_reading(router: APIRouter, dependencies: Ask) -> None:
         return [asdict(one) for one in await versions_of(dependencies().pool, practice_id)]
 
     @router.get("/routing-settings/versions/{version}", response_model=RoutingSettingsPublishedV1)
-    async def read_version(practice_id: str, version: int, _: Administrator) -> Response:
+    async def read_version(practice_id: str, version: Version, _: Administrator) -> Response:
         return _answer(await _version(dependencies().pool, practice_id, version))
 
     @router.get("/routing-settings/versions/{version}/changes")
     async def read_changes(
-        practice_id: str, version: int, _: Administrator, against: int | None = None
+        practice_id: str, version: Version, _: Administrator, against: Against = None
     ) -> list[dict[str, Any]]:
         """What a version changed against the one before it, or against another one."""
         after = await _version(dependencies().pool, practice_id, version)
@@ -88,7 +92,7 @@ def _add_changing(router: APIRouter, dependencies: Ask) -> None:
 
     @router.post("/routing-settings/versions/{version}/revert", response_model=RoutingSettingsPublishedV1)
     async def revert(
-        practice_id: str, version: int, caller: Administrator, if_match: IfMatch = None, *, dry_run: bool = False
+        practice_id: str, version: Version, caller: Administrator, if_match: IfMatch = None, *, dry_run: bool = False
     ) -> Response:
         """Bring a version back, as a new one."""
         wanted = await _version(dependencies().pool, practice_id, version)
@@ -111,6 +115,7 @@ def _add_changing(router: APIRouter, dependencies: Ask) -> None:
             return JSONResponse(
                 {"settings": saved.model_dump(mode="json"), **await _warnings(parts.pool, current, saved)}
             )
+        await audit(parts.pool, wanted.practice_id, caller, "save", f"routing-settings:{saved.version}")
         is_saved = await save_settings(
             parts.pool, saved, over=over, saved_by=caller.staff_id, saved_at=parts.clock(), reverts=reverts
         )
@@ -152,7 +157,9 @@ def read_body(practice_id: str, body: bytes) -> RoutingSettingsPublishedV1:
     try:
         settings = RoutingSettingsPublishedV1.model_validate_json(body, extra="forbid")
     except ValidationError as error:
-        raise invalid([Mistake(one["loc"], one["msg"]) for one in error.errors(include_input=False)]) from None
+        names = names_of(RoutingSettingsPublishedV1)
+        problems = error.errors(include_input=False)
+        raise invalid([Mistake(tuple(known_place(one["loc"], names)), one["msg"]) for one in problems]) from None
     mistakes = mistakes_in(settings)
     if settings.practice_id != practice_id:
         mistakes.insert(0, Mistake(("practice_id",), "is not the practice of the address"))

@@ -16,6 +16,7 @@ from router.domain.facts import OTHER, UNKNOWN, Place, PlaceId, StaffId
 from router.domain.policy import Policy
 from router.storage.settings import current_settings, save_settings
 from router.validation import mistakes_in
+from shared_database import audit
 from shared_schemas import practice_settings
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1, Subscription
 from shared_web import Principal, Problem
@@ -85,6 +86,8 @@ def routes(dependencies: Ask) -> APIRouter:
     ) -> ChangedSubscriptions:
         """Change what one is told of from now on, one's own or as an administrator; `dry_run` only says what it does."""
         _check_allowed(caller, practice_id, staff_id)
+        if not dry_run:
+            await audit(dependencies().pool, practice_id, caller, "save", f"subscriptions:{staff_id}")
         return await _change(dependencies(), practice_id, staff_id, wanted, None if dry_run else caller.staff_id)
 
     return router

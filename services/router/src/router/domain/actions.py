@@ -16,6 +16,7 @@ from router.domain.facts import (
     StaffId,
     Unassigned,
 )
+from router.domain.place import compared
 from router.domain.policy import Policy, Recipient
 
 
@@ -77,12 +78,37 @@ class Reroute:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareLabels:
+    """An appointment is elsewhere now, or nowhere (None): labels that came from it say so, and stay (L3)."""
+
+    appointment_id: str
+    location_id: PlaceId | None
+    provider_id: PlaceId | None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that belongs to the history and changes nothing: a transcript, a consent, a link."""
 
 
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """More is known of a message: the conversation has not changed, so nobody's view of it is out of date."""
+
+
 Action = (
-    Assign | MoveToUnassigned | MoveToSharedInbox | Close | Reply | Read | CorrectLabel | StartTopic | Reroute | Note
+    Assign
+    | MoveToUnassigned
+    | MoveToSharedInbox
+    | Close
+    | Reply
+    | Read
+    | CorrectLabel
+    | StartTopic
+    | Reroute
+    | CompareLabels
+    | Note
+    | Amend
 )
 Rejection = Literal[
     "version_conflict", "unknown_member", "inactive_member", "unknown_inbox", "unknown_reason", "unknown_location",
@@ -110,7 +136,7 @@ def apply(action: Action, conversation: Conversation, policy: Policy, directory:
     changed = _changed(action, conversation, policy, directory)
     if isinstance(changed, Rejected):
         return changed
-    after = replace(changed, version=conversation.version + 1)
+    after = changed if isinstance(action, Amend) else replace(changed, version=conversation.version + 1)
     return Applied(after, audience_of(after, policy, directory) if after.is_open else ())
 
 
@@ -128,19 +154,25 @@ def audience_of(conversation: Conversation, policy: Policy, directory: Directory
 
 
 def needs_rerouting(conversation: Conversation, before: Policy, after: Policy, directory: Directory) -> bool:
-    """Whether a change of the settings leaves a conversation to be matched again (D4, M4).
+    """Whether a change of the settings leaves a conversation to be matched again (D3, D4, M4).
 
-    Its inbox is gone, or nobody who looked after it in Unassigned is still there and somebody else would be told now.
-    Labels are never looked up again (L3).
+    Its inbox is gone, or has other members now; or nobody who looked after it in Unassigned is still there and somebody
+    else would be told now. Labels are never looked up again (L3).
     """
     if not conversation.is_open:
         return False
     if current_destination(conversation, after)[0] != conversation.destination:
         return True
-    if not isinstance(conversation.destination, Unassigned):
-        return False
-    is_left_alone = not any(after.active(one.staff_id) for one in audience_of(conversation, before, directory))
-    return is_left_alone and bool(audience_of(conversation, after, directory))
+    looked_after, would = audience_of(conversation, before, directory), audience_of(conversation, after, directory)
+    match conversation.destination:
+        case AssignedTo():
+            return False
+        case InSharedInbox():
+            return set(looked_after) != set(would)
+        case Unassigned():
+            return bool(would) and not any(after.active(one.staff_id) for one in looked_after)
+        case _:
+            assert_never(conversation.destination)
 
 
 def _changed(  # noqa: PLR0911 - one answer for each way to be refused
@@ -171,7 +203,13 @@ def _changed(  # noqa: PLR0911 - one answer for each way to be refused
             if not conversation.is_open:
                 return Rejected("not_open")
             return replace(conversation, destination=current_destination(conversation, policy)[0])
-        case Note():
+        case CompareLabels(appointment_id, location_id, provider_id):
+            return replace(
+                conversation,
+                location=compared(conversation.location, appointment_id, location_id),
+                provider=compared(conversation.provider, appointment_id, provider_id),
+            )
+        case Note() | Amend():
             return conversation
         case _:
             assert_never(action)

@@ -15,7 +15,7 @@ _REASON_WORDS = {
     "carried": "Kept {reason}, which the conversation carries",
 }
 _NO_REASON_WORDS = {
-    "R5": "A {channel} removes the reason at once",
+    "R5": "A {channel} carries no reason, and takes an earlier one away",
     "R6": "The extension that the caller chose is not about a reason",
     "R7": "Reasons are switched off",
     "R10": "An earlier text or voicemail within the window had removed the reason",
@@ -25,8 +25,8 @@ _NO_REASON_WORDS = {
 }
 _CHANNEL_WORDS = {"sms": "text", "voicemail": "voicemail", "web": "web message"}
 _BECAUSE_WORDS = {
-    "subscription": "subscribed to this",
-    "default_subscriber": "default subscriber: nobody else is subscribed to this",
+    "subscription": "subscribed to such messages",
+    "default_subscriber": "default subscriber: nobody else is subscribed to such messages",
     "assignee": "the conversation is assigned to this person",
     "inbox_member": "looks after the shared inbox that the conversation is in",
     "unassigned_subscriber": "subscribed to Unassigned, and routing is off",
@@ -140,7 +140,8 @@ def _sentences(told: Told) -> Iterator[str]:
         "member": f"the inbox of {told.inbox}",
         "shared_inbox": f"the shared inbox {told.inbox}",
     }[told.destination]
-    yield f"The conversation is in {where} ({_fired(told, 'D') or 'M3'})."
+    verb = "was new or closed, and opens in" if "D1" in told.rules else "is in"
+    yield f"The conversation {verb} {where} ({_fired(told, 'D') or 'M3'})."
     if told.is_unrouted:
         yield "Nobody could be told: it waits in Unassigned, and administrators see it (M4)."
     for name, because in told.audience:
@@ -186,4 +187,6 @@ def _duration(gap: timedelta | None) -> str:
     if gap is None:
         return "a while"
     minutes = round(gap.total_seconds() / 60)
-    return f"{minutes} minutes" if minutes > 1 else f"{gap.total_seconds():.0f} seconds"
+    if minutes > 1:
+        return f"{minutes} minutes"
+    return f"{gap.total_seconds():.0f} seconds" if gap >= timedelta(seconds=2) else "a moment"

@@ -72,6 +72,8 @@ class CarriedPlace:
     id: PlaceId
     appointment_id: str | None = None
     as_of: datetime | None = None
+    is_outdated: bool = False
+    """The appointment has moved or is gone since; the label stays until the next message (L3)."""
 
 
 @dataclass(frozen=True, slots=True)

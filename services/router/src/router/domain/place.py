@@ -1,7 +1,7 @@
 """Which location, and which provider, a message carries (rules L1 to L9). One rule for both (L8)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -60,6 +60,13 @@ def decide_place(  # noqa: PLR0913 - these are the facts of the rule
 def newest(as_of: datetime, directory_as_of: datetime | None) -> datetime:
     """A successful sync vouches for every appointment, the unchanged ones too."""
     return as_of if directory_as_of is None else max(as_of, directory_as_of)
+
+
+def compared(label: CarriedPlace | None, appointment_id: str, place_now: PlaceId | None) -> CarriedPlace | None:
+    """The label as it is (L3), saying whether the appointment that it came from is elsewhere now, or nowhere."""
+    if label is None or label.appointment_id != appointment_id:
+        return label
+    return replace(label, is_outdated=label.id != place_now)
 
 
 def _judged(  # noqa: PLR0913 - as above

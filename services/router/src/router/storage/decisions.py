@@ -1,10 +1,8 @@
 """Writing what was decided: conversations, decision records and applied changes, in one fenced statement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Destination, InSharedInbox, Unassigned
 from router.storage.facts import REPEATABLE, Key
@@ -19,7 +17,7 @@ saved AS (
     INSERT INTO conversation SELECT * FROM unnest(
         $1::text[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::timestamptz[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[],
-        $16::timestamptz[]
+        $16::timestamptz[], $17::boolean[], $18::boolean[]
     )
     ON CONFLICT (practice_id, patient_id) DO UPDATE SET
         is_open = excluded.is_open, destination_kind = excluded.destination_kind,
@@ -28,9 +26,10 @@ saved AS (
         provider_id = excluded.provider_id, provider_appointment_id = excluded.provider_appointment_id,
         provider_as_of = excluded.provider_as_of, last_message_at = excluded.last_message_at,
         unread_practice_message_id = excluded.unread_practice_message_id, version = excluded.version,
-        menu_offered_at = excluded.menu_offered_at
+        menu_offered_at = excluded.menu_offered_at, location_outdated = excluded.location_outdated,
+        provider_outdated = excluded.provider_outdated
     WHERE (conversation.practice_id, conversation.patient_id, conversation.version) IN (
-        SELECT * FROM unnest($1::text[], $2::text[], $17::int[])
+        SELECT * FROM unnest($1::text[], $2::text[], $19::int[])
     )
     RETURNING 1
 )"""
@@ -39,7 +38,7 @@ _WITH_DECISIONS = (
     _SAVE
     + """, recorded AS (
     INSERT INTO decision SELECT * FROM unnest(
-        $18::text[], $19::text[], $20::text[], $21::timestamptz[], $22::boolean[], $23::jsonb[], $24::int[]
+        $20::text[], $21::text[], $22::text[], $23::timestamptz[], $24::boolean[], $25::json[], $26::int[]
     ) RETURNING 1
 )"""
 )
@@ -47,14 +46,13 @@ _WITH_DECISIONS = (
 _WITH_CHANGES = (
     _SAVE
     + """, noted AS (
-    INSERT INTO applied_change SELECT * FROM unnest($18::text[], $19::text[], $20::timestamptz[], $21::jsonb[])
+    INSERT INTO applied_change SELECT * FROM unnest($20::text[], $21::text[], $22::timestamptz[], $23::jsonb[])
     RETURNING 1
 )"""
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
+class DecisionRecord(NamedTuple):
     """What is kept of one decision, in the order of the table's columns. `record` is JSON."""
 
     practice_id: str
@@ -67,8 +65,7 @@ class DecisionRecord:
     """Of the conversation that was decided on: the order of a patient's decisions."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedChange:
+class AppliedChange(NamedTuple):
     """A change that was applied or rejected: the same one again is not looked at. In the order of the table's columns."""
 
     practice_id: str
@@ -89,8 +86,7 @@ async def record_decisions(
 
     Raises `Conflict` when a conversation has another version by now: the batch is decided again.
     """
-    columns = zip(*map(attrgetter(*(one.name for one in fields(DecisionRecord))), records), strict=True)
-    arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]
+    arguments = [*_conversation_columns(before, after), *columns(records, len(DecisionRecord._fields))]
     expecting = {"saved": len(after), "recorded": len(records)}
     await batch.write(_WITH_DECISIONS, *arguments, publish=publish, expecting=expecting)
 
@@ -103,8 +99,7 @@ async def record_changes(
     publish: Sequence[Outgoing],
 ) -> None:
     """Write a batch of applied and rejected changes; see `record_decisions`."""
-    columns = zip(*map(attrgetter(*(one.name for one in fields(AppliedChange))), changes), strict=True)
-    arguments = [*_conversation_columns(before, after), *(list(column) for column in columns)]
+    arguments = [*_conversation_columns(before, after), *columns(changes, len(AppliedChange._fields))]
     expecting = {"saved": len(after), "noted": len(changes)}
     await batch.write(_WITH_CHANGES, *arguments, publish=publish, expecting=expecting)
 
@@ -123,7 +118,7 @@ async def applied_changes(connection: "Connection", changes: Sequence[tuple[str,
 
 
 def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Conversation]) -> list[list[object]]:
-    """The columns of the statement's first seventeen parameters, sorted by key: two writers must not deadlock."""
+    """The columns of the statement's first nineteen parameters, sorted by key: two writers must not deadlock."""
     rows = [
         (
             *key,
@@ -136,11 +131,12 @@ def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Convers
             conversation.unread_practice_message_id,
             conversation.version,
             conversation.menu_offered_at,
+            *(label is not None and label.is_outdated for label in (conversation.location, conversation.provider)),
             before[key],
         )
         for key, conversation in sorted(after.items())
     ]
-    return columns(rows, 17)
+    return columns(rows, 19)
 
 
 def _destination(destination: Destination) -> tuple[str, str | None]:

@@ -1,6 +1,6 @@
 """What is known about the conversations of a batch."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,16 @@ from router.domain.facts import (
     StaffId,
     Unassigned,
 )
-from shared_database import practice_scope
+from shared_database import columns, practice_scope
+from shared_schemas.practice_management import AppointmentSyncedV1
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool, Row
 
 Key = tuple[str, str]
 """Practice and patient."""
+AppointmentKey = tuple[str, str, str]
+"""Practice, patient and appointment."""
 
 ROUTABLE = ("proposed", "pending", "booked", "arrived", "checked-in")
 """FHIR statuses of appointments that will take place (L5)."""
@@ -41,7 +44,7 @@ _CONVERSATIONS = """
 SELECT key.practice_id, key.patient_id, conversation.version IS NOT NULL AS is_known, conversation.is_open,
     destination_kind, destination_id, reason_id, location_id, location_appointment_id, location_as_of, provider_id,
     provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version, menu_offered_at,
-    upcoming.*
+    location_outdated, provider_outdated, upcoming.*
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS key (practice_id, patient_id, since)
 LEFT JOIN conversation USING (practice_id, patient_id)
 LEFT JOIN LATERAL (
@@ -54,6 +57,18 @@ LEFT JOIN LATERAL (
         ORDER BY start_at, appointment_id LIMIT $5
     ) AS earliest
 ) AS upcoming ON true
+"""
+
+_LABELS = """
+SELECT conversation.*, said.said_of
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS said (practice_id, patient_id, said_of, as_of)
+JOIN conversation USING (practice_id, patient_id)
+WHERE is_open AND destination_kind = 'unassigned' AND said_of IN (location_appointment_id, provider_appointment_id)
+    AND NOT EXISTS (
+        SELECT FROM appointment
+        WHERE (practice_id, patient_id, appointment_id) = (said.practice_id, said.patient_id, said_of)
+            AND appointment.as_of > said.as_of
+    )
 """
 
 _DIRECTORIES = "SELECT practice_id, locations, providers, as_of FROM directory WHERE practice_id = ANY ($1::text[])"
@@ -119,6 +134,21 @@ async def open_conversations(pool: "Pool", practice_id: str) -> AsyncGenerator[l
         last = rows[-1]["patient_id"]
 
 
+async def labels_from(
+    connection: "Connection", appointments: Sequence[AppointmentSyncedV1]
+) -> dict[AppointmentKey, tuple[CarriedPlace | None, CarriedPlace | None]]:
+    """Location and provider of the conversations in Unassigned that have one of them from these appointments.
+
+    What is older than our copy of an appointment is left out.
+    """
+    said = [(one.practice_id, one.patient_id, one.appointment_id, one.as_of) for one in appointments]
+    rows = await connection.fetch(_LABELS, *columns(said, 4))
+    return {
+        (row["practice_id"], row["patient_id"], row["said_of"]): (_label(row, "location"), _label(row, "provider"))
+        for row in rows
+    }
+
+
 async def decided_messages(
     connection: "Connection", messages: Collection[tuple[str, str]], instants: Collection[datetime]
 ) -> set[str]:
@@ -143,8 +173,8 @@ def _conversation(row: "Row") -> Conversation:
         is_open=row["is_open"],
         destination=_destination(row["destination_kind"], row["destination_id"]),
         reason_id=row["reason_id"],
-        location=_label(row["location_id"], row["location_appointment_id"], row["location_as_of"]),
-        provider=_label(row["provider_id"], row["provider_appointment_id"], row["provider_as_of"]),
+        location=_label(row, "location"),
+        provider=_label(row, "provider"),
         last_message_at=row["last_message_at"],
         unread_practice_message_id=row["unread_practice_message_id"],
         menu_offered_at=row["menu_offered_at"],
@@ -162,8 +192,10 @@ def _destination(kind: str, id_: str | None) -> Destination:
             return Unassigned()
 
 
-def _label(id_: Any, appointment_id: str | None, as_of: datetime | None) -> CarriedPlace | None:  # noqa: ANN401 - a row's
-    return None if id_ is None else CarriedPlace(id_, appointment_id, as_of)
+def _label(row: "Row", kind: str) -> CarriedPlace | None:
+    if row[f"{kind}_id"] is None:
+        return None
+    return CarriedPlace(row[f"{kind}_id"], row[f"{kind}_appointment_id"], row[f"{kind}_as_of"], row[f"{kind}_outdated"])
 
 
 def _appointments(row: "Row") -> tuple[Appointment, ...]:

@@ -1,13 +1,13 @@
 """Our copies of what the practice-management system says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import to_json
 
 from router.storage.facts import Key
 from shared_database import columns
-from shared_messaging import Batch
+from shared_messaging import Batch, Outgoing
 from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyncedV1
 
 if TYPE_CHECKING:
@@ -38,15 +38,22 @@ saved AS (
 )"""
 
 
-async def save_appointments(batch: Batch, events: Sequence[AppointmentSyncedV1]) -> None:
-    """Keep the newest of each appointment. An older one that arrives late changes nothing."""
+def newest_appointments(events: Iterable[AppointmentSyncedV1]) -> list[AppointmentSyncedV1]:
+    """Of each appointment what was said last, in the order of their keys."""
     newest = _newest(events, lambda one: (one.practice_id, one.patient_id, one.appointment_id))
+    return [one for _, one in sorted(newest.items())]
+
+
+async def save_appointments(batch: Batch, newest: Sequence[AppointmentSyncedV1], publish: Sequence[Outgoing]) -> None:
+    """Keep what is newer than our copy; an appointment that arrives late changes nothing."""
     rows = [
-        (*key, one.status, one.start, one.location_id, one.provider_id, one.as_of)
-        for key, one in sorted(newest.items())
-    ]
-    if rows:
-        await batch.write(_APPOINTMENTS, *columns(rows, 8))
+        (
+            one.practice_id, one.patient_id, one.appointment_id, one.status, one.start, one.location_id,
+            one.provider_id, one.as_of,
+        )
+        for one in newest
+    ]  # fmt: skip
+    await batch.write(_APPOINTMENTS, *columns(rows, 8), publish=publish)
 
 
 async def save_directories(batch: Batch, events: Sequence[DirectorySyncedV1]) -> None:
@@ -71,7 +78,7 @@ async def forget_patients(connection: "Connection", keys: Sequence[Key]) -> None
         )
 
 
-def _newest(events: Sequence[E], key: Callable[[E], K]) -> dict[K, E]:
+def _newest(events: Iterable[E], key: Callable[[E], K]) -> dict[K, E]:
     """Of each key the one with the newest `as_of`; of equally new ones the last."""
     return {key(one): one for one in sorted(events, key=lambda one: one.as_of)}
 
