@@ -1,36 +1,30 @@
-"""The patient messenger's JSON: log in, see the thread and the picker, write, read."""
+"""The patient messenger's JSON: log in, see the thread and the picker, write, read, follow it live."""
 
-import secrets
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import httpx
-import structlog
-from fastapi import APIRouter, Cookie, Header, Response
+from fastapi import APIRouter, BackgroundTasks, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ingest.adapters.refusals import SendFailed
-from ingest.adapters.texts import TextChannel, Texting, can_text
-from ingest.domain.picker import carried_reason, is_asked, offered_reasons
+from ingest import login, thread
+from ingest.adapters.texts import Texting
+from ingest.attachments import Attachments
+from ingest.live import Live, State
+from ingest.login import Asked, Cookies, LoggedIn
 from ingest.publishing import Doors
-from ingest.storage.logins import SESSION_LIVES, Login, Session, begin_login, begin_session, session_of, try_login
+from ingest.storage.logins import Session, end_session
 from ingest.storage.owners import practice_of
-from ingest.storage.patients import patients_born_on, patients_with_phone, settings_of, thread_of
-from ingest.storage.practices import channels_of, practices_that_text, profile_of
-from ingest.webhooks import e164
-from shared_schemas import ids
-from shared_schemas.conversation_changes import Actor, PracticeMessageReadV1
-from shared_schemas.patient_messages import MessageReceivedV1
-from shared_schemas.practice_settings import Reason
-from shared_schemas.values import Id
-from shared_web import Problem
+from ingest.storage.practices import practices_that_text, profile_of
+from ingest.thread import MOST_CHARACTERS, MOST_FILE_BYTES, MOST_FILES, Writing
+from shared_schemas.values import Attachment, Id
+from shared_web import Problem, bounded_body
+from shared_web.event_streams import EventStream
 
-COOKIE = "switchboard_session"
-MOST_CHARACTERS = 10_000
-
-log = structlog.get_logger()
+Language = Literal["en", "es"]
+CsrfToken = Annotated[str | None, Header(alias="X-CSRF-Token")]
 
 
 class _Body(BaseModel):
@@ -40,8 +34,8 @@ class _Body(BaseModel):
 class StartLogin(_Body):
     """Whose phone, and which practice's messenger: an installation with one practice that texts needs no slug."""
 
-    practice_slug: Annotated[str | None, Field(max_length=64)] = None
-    phone: Annotated[str, Field(min_length=3, max_length=32)]
+    practice_slug: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,64}$")] = None
+    phone: Annotated[str, Field(pattern=r"^[+0-9().\s/-]{3,32}$")]
 
 
 class ProveLogin(_Body):
@@ -60,11 +54,21 @@ class ProveLogin(_Body):
 
 
 class NewMessage(_Body):
-    """What the patient writes. The same `client_message_id` again is the same message."""
+    """What the patient writes, and the ids of files that were sent before. The same `client_message_id` again is the same
+    message.
+    """
 
     client_message_id: Id
-    body: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+    body: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
     reason_id: Id | None = None
+    attachments: Annotated[tuple[Id, ...], Field(max_length=MOST_FILES)] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> "NewMessage":
+        if not self.body.strip() and not self.attachments:
+            message = "there is neither a text nor a file"
+            raise ValueError(message)
+        return self
 
 
 class ReadUpTo(_Body):
@@ -73,122 +77,134 @@ class ReadUpTo(_Body):
     message_id: Id
 
 
-def routes(doors: Callable[[], Doors], texting: Callable[[], Texting]) -> APIRouter:
-    """The endpoints. What they work with exists only while the app runs, so it is asked for at each request."""
-    router = APIRouter(prefix="/v1/messenger")
-    _add_login(router, doors, texting)
-    _add_thread(router, doors)
-    return router
+class Messenger:
+    """What the endpoints work with; most of it exists only while the app runs, so it is asked for at each request."""
 
+    def __init__(
+        self,
+        doors: Callable[[], Doors],
+        texting: Callable[[], Texting],
+        files: Callable[[], Attachments],
+        live: Callable[[], Live],
+        *,
+        is_behind_gateway: bool,
+    ) -> None:
+        self.doors = doors
+        self.texting = texting
+        self.files = files
+        self.live = live
+        self._is_behind_gateway = is_behind_gateway
 
-def _add_login(router: APIRouter, doors: Callable[[], Doors], texting: Callable[[], Texting]) -> None:
-    @router.post("/login")
-    async def login(body: StartLogin) -> dict[str, str]:
-        """Text a code to the phone, if it is a patient's. The answer is the same if it is not (ASVS 6.3.8)."""
-        parts = doors()
-        login_id, code = secrets.token_urlsafe(24), f"{secrets.randbelow(1_000_000):06}"
-        practice_id = await _practice(parts, body.practice_slug)
-        profile = await profile_of(parts.pool, practice_id)
-        phone = e164(body.phone, profile.country if profile else "US")
-        may_send = await begin_login(parts.pool, practice_id, login_id, phone, code, parts.clock())
-        if may_send and await patients_with_phone(parts.pool, practice_id, phone):
-            await _send_code(parts, texting(), practice_id, phone, code)
-        return {"login_id": login_id}
+    def address(self, request: Request) -> str:
+        """Where a request comes from. Behind our gateway the last of X-Forwarded-For is what the gateway saw."""
+        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        if self._is_behind_gateway and forwarded:
+            return forwarded
+        return request.client.host if request.client else ""
 
-    @router.post("/login/verify")
-    async def verify(body: ProveLogin, response: Response) -> dict[str, str]:
-        """Check the code, then the date of birth; then the patient is logged in, by a cookie."""
-        parts = doors()
-        now = parts.clock()
-        login = await try_login(parts.pool, body.login_id, now, code=body.code)
-        if login is None:
-            raise _not_proven()
-        if body.date_of_birth is None:
-            return {"next": "date_of_birth"}
-        patient_id = await _patient(parts, login, body.date_of_birth)
-        token, csrf_token = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-        await begin_session(parts.pool, body.login_id, login, patient_id, token, csrf_token, now)
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=int(SESSION_LIVES.total_seconds()),
-            httponly=True,
-            secure=parts.public_url.startswith("https://"),
-            samesite="lax",
-        )
-        return {"csrf_token": csrf_token}
-
-
-def _add_thread(router: APIRouter, doors: Callable[[], Doors]) -> None:
-    async def session(token: str | None, csrf_token: str | None, *, is_change: bool) -> Session:
-        parts = doors()
-        found = await session_of(parts.pool, token, parts.clock()) if token else None
+    async def session(self, request: Request) -> Session:
+        """Who is logged in. Raises a 401 problem when nobody is."""
+        found = await login.session_in(self.doors(), request)
         if found is None:
             raise Problem(HTTPStatus.UNAUTHORIZED, "Log in first")
-        if is_change and not (csrf_token and secrets.compare_digest(csrf_token, found.csrf_token)):
+        return found
+
+    async def changing(self, request: Request, csrf_token: str | None) -> Session:
+        """The same for a request that changes something. Raises a 403 problem when another site may have made it."""
+        found = await self.session(request)
+        if not login.has_csrf_token(found, csrf_token):
             raise Problem(HTTPStatus.FORBIDDEN, "The X-CSRF-Token of this session is missing or wrong")
         return found
 
+
+def routes(messenger: Messenger) -> APIRouter:
+    """The endpoints."""
+    router = APIRouter(prefix="/v1/messenger")
+    _add_login(router, messenger)
+    _add_reading(router, messenger)
+    _add_writing(router, messenger)
+    return router
+
+
+def _add_login(router: APIRouter, messenger: Messenger) -> None:
+    @router.post("/login")
+    async def begin(body: StartLogin, request: Request, background: BackgroundTasks) -> dict[str, str]:
+        """Text a code to the phone, if it is a patient's. The answer is the same if it is not (ASVS 6.3.8)."""
+        parts = messenger.doors()
+        practice_id = await _practice(parts, body.practice_slug)
+        profile = await profile_of(parts.pool, practice_id)
+        country = profile.country if profile else "US"
+        asked = Asked(practice_id, country, body.phone, messenger.address(request))
+        begun = await login.begin(parts, messenger.texting(), asked)
+        background.add_task(begun.send_code)
+        return {"login_id": begun.login_id}
+
+    @router.post("/login/verify")
+    async def verify(body: ProveLogin, request: Request, response: Response) -> dict[str, str]:
+        """Check the code, then the date of birth; then the patient is logged in, by a cookie. Where the date of birth was
+        given within thirty days in the same browser, the code is enough.
+        """
+        parts = messenger.doors()
+        cookies = Cookies.under(parts.public_url)
+        done: LoggedIn | None
+        if body.date_of_birth is not None:
+            done = await login.prove_birth_date(parts, body.login_id, body.date_of_birth)
+        else:
+            done = await login.prove_code(parts, body.login_id, body.code or "", cookies.read(request, "device"))
+        if done is None:
+            return {"next": "date_of_birth"}
+        cookies.write_login(response, done)
+        return {"csrf_token": done.csrf_token}
+
+    @router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
+    async def logout(request: Request, csrf_token: CsrfToken = None) -> Response:
+        """End the session."""
+        parts = messenger.doors()
+        await end_session(parts.pool, await messenger.changing(request, csrf_token))
+        response = Response(status_code=HTTPStatus.NO_CONTENT)
+        Cookies.under(parts.public_url).forget(response, "session")
+        return response
+
+
+def _add_reading(router: APIRouter, messenger: Messenger) -> None:
     @router.get("/state")
-    async def state(switchboard_session: Annotated[str | None, Cookie()] = None) -> dict[str, Any]:
+    async def state(request: Request, language: Language = "en") -> dict[str, Any]:
         """The thread, and the picker exactly when the patient is to be asked (rules R1 to R3)."""
-        parts, patient = doors(), await session(switchboard_session, None, is_change=False)
-        settings = await settings_of(parts.pool, patient.practice_id)
-        thread = await thread_of(parts.pool, patient.practice_id, patient.patient_id)
-        now = parts.clock()
-        is_picking = is_asked(thread.state, settings, now)
-        carried = carried_reason(thread.state, settings, now) if settings.reason_routing else None
-        return {
-            "conversation": {"status": "open" if thread.state.is_open else "closed"},
-            "picker": [_shown(reason) for reason in offered_reasons(settings)] if is_picking else None,
-            "reason": _shown(carried) if carried else None,
-            "messages": thread.messages,
-            "csrf_token": patient.csrf_token,
-        }
+        return await thread.state_of(messenger.doors(), await messenger.session(request), language)
+
+    @router.get("/stream", response_class=EventStream)
+    async def stream(
+        request: Request, language: Language = "en", last_event_id: Annotated[str | None, Header()] = None
+    ) -> EventStream:
+        """The state again after each change, as server-sent events `state`; it ends with the session."""
+        patient = await messenger.session(request)
+
+        async def read_state() -> State:
+            return await thread.state_of(messenger.doors(), patient, language)
+
+        return EventStream(messenger.live().stream(patient, last_event_id, read_state))
+
+
+def _add_writing(router: APIRouter, messenger: Messenger) -> None:
+    @router.post("/attachments", status_code=HTTPStatus.CREATED, max_body_size=MOST_FILE_BYTES)
+    async def attach(request: Request, csrf_token: CsrfToken = None) -> Attachment:
+        """Send a photo or a PDF (the body, as it is) for a message to come. The same file again is the same attachment."""
+        patient = await messenger.changing(request, csrf_token)
+        return await thread.keep_file(messenger.files(), patient, await bounded_body(request, MOST_FILE_BYTES))
 
     @router.post("/messages", status_code=HTTPStatus.ACCEPTED)
-    async def write(
-        body: NewMessage,
-        switchboard_session: Annotated[str | None, Cookie()] = None,
-        x_csrf_token: Annotated[str | None, Header()] = None,
-    ) -> dict[str, str]:
-        """Send a message; 202 once it is durable. What it carries by the rules is decided by router (R4, R11, R12)."""
-        parts, patient = doors(), await session(switchboard_session, x_csrf_token, is_change=True)
-        provider_message_id = f"{patient.patient_id}/{body.client_message_id}"
-        message_id = ids.message_id("web", patient.practice_id, provider_message_id)
-        await parts.accept(
-            MessageReceivedV1(
-                message_id=message_id,
-                practice_id=patient.practice_id,
-                patient_id=patient.patient_id,
-                channel="web",
-                provider_message_id=provider_message_id,
-                received_at=parts.clock(),
-                body=body.body,
-                requested_reason_id=body.reason_id,
-                identity="verified",
-            )
-        )
-        return {"message_id": message_id}
+    async def write(body: NewMessage, request: Request, csrf_token: CsrfToken = None) -> dict[str, str | None]:
+        """Send a message; 202 once it is durable. What it carries by the rules is decided by router (R4, R11, R12). With
+        one of the practice's emergency words, `emergency_text` is to be shown at once.
+        """
+        patient = await messenger.changing(request, csrf_token)
+        writing = Writing(body.client_message_id, body.body, body.reason_id, body.attachments)
+        return asdict(await thread.send(messenger.doors(), messenger.files(), patient, writing))
 
     @router.post("/read", status_code=HTTPStatus.NO_CONTENT)
-    async def read(
-        body: ReadUpTo,
-        switchboard_session: Annotated[str | None, Cookie()] = None,
-        x_csrf_token: Annotated[str | None, Header()] = None,
-    ) -> Response:
+    async def read(body: ReadUpTo, request: Request, csrf_token: CsrfToken = None) -> Response:
         """The patient has read the practice's messages (rule R2)."""
-        parts, patient = doors(), await session(switchboard_session, x_csrf_token, is_change=True)
-        await parts.accept(
-            PracticeMessageReadV1(
-                change_id=ids.content_id("read", patient.practice_id, patient.patient_id, body.message_id),
-                practice_id=patient.practice_id,
-                patient_id=patient.patient_id,
-                actor=Actor(kind="patient", id=patient.patient_id),
-                occurred_at=parts.clock(),
-                message_id=body.message_id,
-            )
-        )
+        await thread.read_up_to(messenger.doors(), await messenger.changing(request, csrf_token), body.message_id)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -202,33 +218,3 @@ async def _practice(parts: Doors, slug: str | None) -> str:
     if practice_id is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such practice")
     return practice_id
-
-
-async def _patient(parts: Doors, login: Login, birth_date: date) -> str:
-    """The one patient with this phone and date of birth. Twins with one phone cannot be told apart: not logged in."""
-    found = await patients_born_on(parts.pool, login.practice_id, login.phone, birth_date)
-    if not login.is_code_verified or len(found) != 1:
-        raise _not_proven()
-    return found[0]
-
-
-async def _send_code(parts: Doors, texting: Texting, practice_id: str, phone: str, code: str) -> None:
-    channels = (await channels_of(parts.pool, practice_id)).values()
-    sms = next((one for one in channels if isinstance(one, TextChannel) and can_text(one)), None)
-    if sms is None:
-        log.warning("a practice has no channel to text codes with", practice_id=practice_id)
-        return
-    text = f"{code} is your code. It works for ten minutes. Nobody from the practice will ask you for it."
-    try:
-        await texting.send(sms, phone, text)
-    except (SendFailed, httpx.HTTPError) as error:
-        log.warning("a code could not be texted", practice_id=practice_id, error=type(error).__name__)
-
-
-def _shown(reason: Reason) -> dict[str, str]:
-    return {"id": reason.id, "label": reason.label.get("en") or next(iter(reason.label.values()), reason.id)}
-
-
-def _not_proven() -> Problem:
-    """The same answer for a wrong code, a wrong date, too many attempts and an unknown login."""
-    return Problem(HTTPStatus.FORBIDDEN, "This could not be verified: start again")

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import uniform
 from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
 
 import structlog
 from prometheus_client import Counter, Gauge
 
-from ingest.storage.spool import draining, forget_spooled, is_spooled, keep_in_spool, spool_size
+from ingest.storage.spool import add_to_spool, draining, forget_spooled, is_spooled, keep_in_spool, spool_size
 from shared_messaging import Outgoing, Publisher, PublishFailed
 
 if TYPE_CHECKING:
-    from shared_database.pools import Pool
+    from shared_database.pools import Connection, Pool
 
 log = structlog.get_logger()
 
@@ -33,6 +34,8 @@ _SILENCE = 10.0
 _LONGEST_PAUSE = 2.0
 _DRAIN_PATIENCE = timedelta(seconds=5)
 """A transaction is open while we wait for Kafka."""
+_LONGEST_DRAIN = 2 * _DRAIN_PATIENCE
+"""Then somebody else may drain: whoever has waited longer is paused, or gone."""
 _AVOID_KAFKA = 1.0
 """Seconds after a failure in which nobody else waits for Kafka in vain; the drainer tries meanwhile."""
 
@@ -62,6 +65,8 @@ class Spool:
         self._clock = clock
         self._limits = limits
         self._avoid_kafka_until = 0.0
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of each key whose events are handed in at the moment."""
         self._rows = 0
         self._measured_at: float | None = None
         self._wake = asyncio.Event()
@@ -89,11 +94,17 @@ class Spool:
         return "the spool is full" if self._rows >= self._limits.most_rows else ""
 
     async def take(self, practice_id: str, event: Outgoing) -> None:
-        """Return once the event is durable: in Kafka, or in the spool.
+        """Return once the event is durable: in Kafka, or in the spool. Events of one key follow each other as they were
+        handed in: none overtakes another that PostgreSQL or Kafka keeps waiting.
 
         Raises `SpoolFull`, or what asyncpg raises when PostgreSQL does not take it either.
         """
         ordering_key = (event.key or b"").decode()
+        turn = self._turns.setdefault(ordering_key, asyncio.Lock())
+        async with turn:
+            await self._take(practice_id, ordering_key, event)
+
+    async def _take(self, practice_id: str, ordering_key: str, event: Outgoing) -> None:
         may_be_sent = asyncio.get_running_loop().time() >= self._avoid_kafka_until
         if may_be_sent and not await is_spooled(self._pool, ordering_key):
             try:
@@ -110,12 +121,25 @@ class Spool:
         SPOOLED.inc()
         self._wake.set()
 
+    async def keep(self, connection: "Connection", practice_id: str, event: Outgoing) -> None:
+        """Keep an event with what the caller's transaction writes: both, or neither. It follows after the commit.
+
+        Raises `SpoolFull`.
+        """
+        key = (event.key or b"").decode()
+        if not await add_to_spool(connection, practice_id, key, event, self._clock(), most=self._limits.most_rows):
+            raise SpoolFull
+
+    def notice(self) -> None:
+        """Something was kept and committed: send it now instead of at the next look."""
+        self._wake.set()
+
     async def drain(self) -> int:
         """Send the first events that wait, and forget them; how many. Zero also when another process is at it.
 
         Raises `PublishFailed` when Kafka does not take them.
         """
-        async with draining(self._pool, _BATCH) as (connection, waiting):
+        async with draining(self._pool, _BATCH, at_most=_LONGEST_DRAIN) as (connection, waiting):
             if waiting:
                 await self._publisher.send([one.event for one in waiting], timeout=_DRAIN_PATIENCE)
                 await forget_spooled(connection, waiting)

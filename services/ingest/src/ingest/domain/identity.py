@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared_schemas import ids
 from shared_schemas.values import Identity
 
 
@@ -13,14 +12,20 @@ class Sender:
 
     patient_id: str
     identity: Identity
+    address_id: str
+    """Stands for the address that the message came from."""
 
 
-def sender_of(practice_id: str, phone: str, patient_ids: Sequence[str]) -> Sender:
-    """One patient with this phone: that patient. Several (a household) or none: a contact of its own, never a guess."""
+def sender_of(address_id: str, patient_ids: Sequence[str], linked_to: str | None) -> Sender:
+    """One patient with this address: that patient. Otherwise the patient that staff linked the address to. Otherwise a
+    contact of its own: several patients (a household) or none are never guessed from.
+    """
     match patient_ids:
         case [only]:
-            return Sender(only, "matched")
+            return Sender(only, "matched", address_id)
+        case _ if linked_to is not None:
+            return Sender(linked_to, "matched", address_id)
         case []:
-            return Sender(ids.contact_id(practice_id, phone), "unknown")
+            return Sender(address_id, "unknown", address_id)
         case _:
-            return Sender(ids.contact_id(practice_id, phone), "ambiguous")
+            return Sender(address_id, "ambiguous", address_id)

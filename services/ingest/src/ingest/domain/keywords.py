@@ -3,17 +3,21 @@
 from typing import Literal
 
 _OPT_OUT = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit"})
-_OPT_IN = frozenset({"start", "yes", "unstop"})
+_OPT_IN = frozenset({"start", "unstop"})
 _HELP = frozenset({"help", "info"})
+_YES = "yes"
 
 Keyword = Literal["opt_out", "opt_in", "help"]
 
 
-def keyword_in(text: str) -> Keyword | None:
-    """The reserved word that a text is, whatever its case and the space around it."""
+def keyword_in(text: str, *, is_opted_out: bool) -> Keyword | None:
+    """The reserved word that a text is, whatever its case and the space around it.
+
+    YES asks for texts again only from a phone that said STOP: from everybody else it answers a question.
+    """
     word = text.strip().lower()
     if word in _OPT_OUT:
         return "opt_out"
-    if word in _OPT_IN:
+    if word in _OPT_IN or (word == _YES and is_opted_out):
         return "opt_in"
     return "help" if word in _HELP else None

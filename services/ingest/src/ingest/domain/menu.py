@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from ingest.domain.picker import words_of
 from shared_schemas.practice_settings import Reason
 
 _NUMBER = re.compile(r"\s*([0-9]{1,2})\s*[.)]?\s*")
@@ -11,7 +12,7 @@ _LANGUAGE = "en"
 
 def menu_text(reasons: Sequence[Reason]) -> str:
     """The numbered list that a patient is texted. At least one reason."""
-    lines = (f"{number} {words_of(reason)}" for number, reason in enumerate(reasons, start=1))
+    lines = (f"{number} {words_of(reason, _LANGUAGE)}" for number, reason in enumerate(reasons, start=1))
     return "\n".join(("What is your message about? Answer with a number:", *lines))
 
 
@@ -25,8 +26,3 @@ def chosen_reason(body: str, reason_ids: Sequence[str]) -> str | None:
     found = _NUMBER.fullmatch(body)
     number = int(found[1]) if found else 0
     return reason_ids[number - 1] if 1 <= number <= len(reason_ids) else None
-
-
-def words_of(reason: Reason) -> str:
-    """The practice's words in English, else in the first language that it has."""
-    return reason.label.get(_LANGUAGE) or next(iter(reason.label.values()), reason.id)

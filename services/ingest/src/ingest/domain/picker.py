@@ -50,6 +50,11 @@ def carried_reason(state: ConversationState, settings: RoutingSettingsPublishedV
     return known.get(state.reason_id) or Reason(id=state.reason_id, label=_OTHER_WORDS)
 
 
+def words_of(reason: Reason, language: str) -> str:
+    """The practice's words in this language, else in English, else in the first language that it has."""
+    return reason.label.get(language) or reason.label.get("en") or next(iter(reason.label.values()), reason.id)
+
+
 def _is_subscribed(member: Member, reason_id: str) -> bool:
     return any(_includes(subscription.reasons, reason_id) for subscription in member.subscriptions)
 

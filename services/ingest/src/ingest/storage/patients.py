@@ -2,31 +2,41 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json, to_json
+
 from ingest.domain.picker import ConversationState
+from ingest.storage.contacts import LINKS
 from ingest.storage.texts import TEXTS, NewText, OfferedMenu
 from shared_database import columns, practice_scope
-from shared_messaging import Batch
+from shared_messaging import Batch, Outgoing
+from shared_schemas import ids
+from shared_schemas.patient_messages import MessageReceivedV1
 from shared_schemas.practice_management import PatientSyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1
 
 if TYPE_CHECKING:
-    from shared_database.pools import Pool
+    from shared_database.pools import Connection, Pool
 
 THREAD_PAGE = 200
 
 _PATIENTS = """
 kept AS (
     INSERT INTO patient
-    SELECT practice_id, patient_id, birth_date, string_to_array(phones, ','), is_active, as_of
-    FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::boolean[], $6::timestamptz[])
-        AS new (practice_id, patient_id, birth_date, phones, is_active, as_of)
+    SELECT practice_id, patient_id, birth_date, string_to_array(phones, ','), is_active, as_of, merged_into
+    FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::boolean[], $6::timestamptz[], $7::text[])
+        AS new (practice_id, patient_id, birth_date, phones, is_active, as_of, merged_into)
     ON CONFLICT (practice_id, patient_id) DO UPDATE SET birth_date = excluded.birth_date, phones = excluded.phones,
-        is_active = excluded.is_active, as_of = excluded.as_of
+        is_active = excluded.is_active, as_of = excluded.as_of, merged_into = excluded.merged_into
     WHERE patient.as_of <= excluded.as_of
+    RETURNING 1
+), moved AS (
+    -- Who is logged in as a record that was merged goes on as the one that is left.
+    UPDATE session SET patient_id = new.merged_into
+    FROM unnest($1::text[], $2::text[], $7::text[]) AS new (practice_id, patient_id, merged_into)
+    WHERE session.practice_id = new.practice_id AND session.patient_id = new.patient_id AND new.merged_into IS NOT NULL
     RETURNING 1
 )"""
 
@@ -53,7 +63,7 @@ state AS (
     RETURNING 1
 ), said AS (
     INSERT INTO thread_message SELECT * FROM unnest(
-        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[]
+        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $28::text[], $29::jsonb[]
     ) ON CONFLICT DO NOTHING RETURNING 1
 )"""
 
@@ -64,31 +74,10 @@ class Thread:
 
     state: ConversationState
     messages: list[dict[str, Any]]
-
-
-async def patients_with_phone(pool: "Pool", practice_id: str, phone: str) -> list[str]:
-    """The active patients of a practice who have this phone (E.164)."""
-    async with practice_scope(pool, practice_id) as connection:
-        rows = await connection.fetch(
-            "SELECT patient_id FROM patient WHERE practice_id = $1 AND phones @> ARRAY[$2::text] AND is_active "
-            "ORDER BY patient_id",
-            practice_id,
-            phone,
-        )
-    return [row["patient_id"] for row in rows]
-
-
-async def patients_born_on(pool: "Pool", practice_id: str, phone: str, birth_date: date) -> list[str]:
-    """The active patients with this phone and this date of birth."""
-    async with practice_scope(pool, practice_id) as connection:
-        rows = await connection.fetch(
-            "SELECT patient_id FROM patient WHERE practice_id = $1 AND phones @> ARRAY[$2::text] AND birth_date = $3 "
-            "AND is_active ORDER BY patient_id",
-            practice_id,
-            phone,
-            birth_date,
-        )
-    return [row["patient_id"] for row in rows]
+    unread_message_id: str | None = None
+    """The practice's last message, while the patient has not read it."""
+    version: int = 0
+    """Another one after each change."""
 
 
 async def settings_of(pool: "Pool", practice_id: str) -> RoutingSettingsPublishedV1:
@@ -101,33 +90,81 @@ async def settings_of(pool: "Pool", practice_id: str) -> RoutingSettingsPublishe
 
 
 async def thread_of(pool: "Pool", practice_id: str, patient_id: str) -> Thread:
-    """The state of a patient's conversation, and its newest messages, the oldest of them first."""
+    """The state of a patient's conversation, and its newest messages, the oldest of them first; also those that the patient
+    wrote and got under records that were merged into this one.
+    """
     async with practice_scope(pool, practice_id) as connection:
         row = await connection.fetchrow(
             "SELECT * FROM conversation WHERE practice_id = $1 AND patient_id = $2", practice_id, patient_id
         )
         messages = await connection.fetch(
-            "SELECT message_id, sender, body, sent_at FROM thread_message "
-            "WHERE practice_id = $1 AND patient_id = $2 ORDER BY sent_at DESC, message_id LIMIT $3",
+            """
+            WITH RECURSIVE record AS (
+                SELECT $2::text AS patient_id
+                UNION  -- each once, so a ring of merges ends
+                SELECT patient.patient_id FROM record
+                JOIN patient ON practice_id = $1 AND merged_into = record.patient_id
+            )
+            SELECT message_id, sender, channel, body, attachments, sent_at FROM thread_message
+            WHERE practice_id = $1 AND patient_id IN (SELECT patient_id FROM record)
+            ORDER BY sent_at DESC, message_id LIMIT $3
+            """,
             practice_id,
             patient_id,
             THREAD_PAGE,
         )
-    state = ConversationState()
-    if row is not None:
-        has_unread = row["unread_practice_message_id"] is not None
-        state = ConversationState(row["is_open"], row["reason_id"], row["last_message_at"], has_unread)
-    return Thread(state, [dict(message) for message in reversed(messages)])
+    shown = [dict(one) | {"attachments": from_json(one["attachments"])} for one in reversed(messages)]
+    if row is None:
+        return Thread(ConversationState(), shown)
+    unread = row["unread_practice_message_id"]
+    state = ConversationState(row["is_open"], row["reason_id"], row["last_message_at"], unread is not None)
+    return Thread(state, shown, unread, row["version"])
 
 
-async def save_patients(batch: Batch, events: Sequence[PatientSyncedV1]) -> None:
+async def note_message(pool: "Pool", message: MessageReceivedV1) -> None:
+    """Show a patient what they just wrote before router has decided about it: it opens the conversation (D1)."""
+    async with practice_scope(pool, message.practice_id) as connection:
+        await connection.execute(
+            "INSERT INTO thread_message VALUES ($1, $2, $3, 'patient', $4, $5, 'web', $6) ON CONFLICT DO NOTHING",
+            message.practice_id, message.patient_id, message.message_id, message.body, message.received_at,
+            to_json(message.attachments).decode(),
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO conversation (practice_id, patient_id, version, is_open, last_message_at) "
+            "VALUES ($1, $2, 0, true, $3) ON CONFLICT (practice_id, patient_id) DO UPDATE SET is_open = true, "
+            "last_message_at = greatest(conversation.last_message_at, excluded.last_message_at)",
+            message.practice_id, message.patient_id, message.received_at,
+        )  # fmt: skip
+
+
+async def note_read(pool: "Pool", practice_id: str, patient_id: str, message_id: str) -> None:
+    """The patient has read up to this message; a later one of the practice stays unread."""
+    async with practice_scope(pool, practice_id) as connection:
+        await connection.execute(
+            "UPDATE conversation SET unread_practice_message_id = NULL "
+            "WHERE practice_id = $1 AND patient_id = $2 AND unread_practice_message_id = $3",
+            practice_id, patient_id, message_id,
+        )  # fmt: skip
+
+
+async def forget_patients(connection: "Connection", keys: Sequence[tuple[str, str]]) -> None:
+    """Who these (practice, patient) were. Repeating it is harmless, so it needs no fence."""
+    if keys:
+        await connection.execute(
+            "DELETE FROM patient USING unnest($1::text[], $2::text[]) AS gone (practice_id, patient_id) "
+            "WHERE patient.practice_id = gone.practice_id AND patient.patient_id = gone.patient_id",
+            *columns(list(keys), 2),
+        )
+
+
+async def save_patients(batch: Batch, events: Sequence[PatientSyncedV1], publish: Sequence[Outgoing]) -> None:
     """Keep the newest of each patient."""
     newest = {(one.practice_id, one.patient_id): one for one in sorted(events, key=lambda one: one.as_of)}
     rows = [
-        (*key, one.birth_date, ",".join(one.phones), one.active and one.merged_into is None, one.as_of)
+        (*key, one.birth_date, ",".join(one.phones), one.active, one.as_of, one.merged_into)
         for key, one in sorted(newest.items())
     ]
-    await batch.write(_PATIENTS, *columns(rows, 6))
+    await batch.write(_PATIENTS, *columns(rows, 7), publish=publish)
 
 
 async def save_settings(batch: Batch, events: Sequence[RoutingSettingsPublishedV1]) -> None:
@@ -155,13 +192,15 @@ async def save_history(
     states: dict[tuple[str, str], list[RoutedMessageV1 | ConversationUpdatedV1]] = {}
     for one in events:
         states.setdefault((one.practice_id, one.patient_id), []).append(one)
-    messages = {row[2]: row for row in map(_message, events) if row is not None}
+    messages = list({row[2]: row for row in map(_message, events) if row is not None}.values())
     await batch.write(
-        f"{_HISTORY}, {TEXTS}",
+        f"{_HISTORY}, {TEXTS}, {LINKS}",
         *columns([_state(key, history) for key, history in sorted(states.items())], 7),
-        *columns(list(messages.values()), 6),
+        *columns([row[:6] for row in messages], 6),
         *columns([astuple(one) for one in {(one.practice_id, one.patient_id): one for one in menus}.values()], 4),
-        *columns([astuple(one) for one in texts], 5),
+        *columns([astuple(one) for one in texts], 6),
+        *columns(list({row[:2]: row for row in map(_link, events) if row is not None}.values()), 4),
+        *columns([row[6:] for row in messages], 2),
     )
 
 
@@ -179,7 +218,17 @@ def _state(key: tuple[str, str], history: Sequence[RoutedMessageV1 | Conversatio
 
 def _message(one: RoutedMessageV1 | ConversationUpdatedV1) -> tuple[object, ...] | None:
     if isinstance(one, RoutedMessageV1):
-        return one.practice_id, one.patient_id, one.message_id, "patient", one.body, one.received_at
-    if one.reply is not None:
-        return one.practice_id, one.patient_id, one.reply.message_id, "practice", one.reply.body, one.occurred_at
-    return None
+        said = (one.message_id, "patient", one.body, one.received_at, one.channel, one.attachments)
+    elif one.reply is not None:
+        reply = one.reply
+        said = (reply.message_id, "practice", reply.body, one.occurred_at, reply.channel, reply.attachments)
+    else:
+        return None
+    return one.practice_id, one.patient_id, *said[:-1], to_json(said[-1]).decode()
+
+
+def _link(one: RoutedMessageV1 | ConversationUpdatedV1) -> tuple[object, ...] | None:
+    """Which patient a contact is, if that is what happened."""
+    if isinstance(one, RoutedMessageV1) or one.to_patient_id is None or not ids.is_contact(one.patient_id):
+        return None
+    return one.practice_id, one.patient_id, one.to_patient_id, one.occurred_at

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared_database import practice_scope
@@ -49,7 +49,14 @@ async def keep_in_spool(
 ) -> bool:
     """Put an event at the end; durable on return. False when about `most` wait already."""
     async with practice_scope(pool, practice_id) as connection:
-        place = await connection.fetchval(_KEEP, practice_id, ordering_key, now, pack([event]), most)
+        return await add_to_spool(connection, practice_id, ordering_key, event, now, most=most)
+
+
+async def add_to_spool(
+    connection: "Connection", practice_id: str, ordering_key: str, event: Outgoing, now: datetime, *, most: int
+) -> bool:
+    """Put an event at the end, with the caller's transaction, which sees this practice. False as above."""
+    place = await connection.fetchval(_KEEP, practice_id, ordering_key, now, pack([event]), most)
     return place is not None
 
 
@@ -60,11 +67,20 @@ async def spool_size(pool: "Pool") -> tuple[int, datetime | None]:
 
 
 @asynccontextmanager
-async def draining(pool: "Pool", most: int) -> AsyncGenerator[tuple["Connection", list[Spooled]]]:
+async def draining(
+    pool: "Pool", most: int, *, at_most: timedelta
+) -> AsyncGenerator[tuple["Connection", list[Spooled]]]:
     """The first events that wait, while nobody else drains; none when somebody does. Forgetting them is part of this
     transaction: pass the connection to `forget_spooled` once Kafka has them.
+
+    PostgreSQL ends the transaction when nothing is heard of it for `at_most`: the lock of a process that is paused, or
+    of a machine that is gone, must not keep the others from draining.
     """
     async with pool.acquire() as connection, connection.transaction():
+        await connection.fetchval(
+            "SELECT set_config('idle_in_transaction_session_timeout', $1, true)",
+            str(at_most // timedelta(milliseconds=1)),
+        )
         yield connection, await _first(connection, most)
 
 
