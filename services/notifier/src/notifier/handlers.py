@@ -1,151 +1,173 @@
 """Events in: project the history, announce what is new of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import Counter
 
-from notifier.domain.visibility import Practice, who_sees
-from notifier.storage.projection import (
-    Told,
-    known_messages,
-    known_versions,
-    practices_of,
-    project,
-    save_settings,
-)
+from notifier.domain.announcing import Announcing, History
+from notifier.domain.visibility import Practice, whose_view_changed
+from notifier.notifying.queueing import queue_telling
+from notifier.storage.duty import arrangements_of, rung_now
+from notifier.storage.patients import forget_patients, names_of, save_patients
+from notifier.storage.practices import Practices, practice_from, save_directories, save_settings
+from notifier.storage.projection import Known, known_conversations, known_details, known_messages, project
+from shared_database.sealing import Sealer
 from shared_messaging import Batch, Outgoing
 from shared_schemas import ids, topics
+from shared_schemas.cloudevents import Headers
+from shared_schemas.practice_management import DirectorySyncedV1, PatientSyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_schemas.routed_messages import ConversationActionRejectedV1, ConversationUpdatedV1, RoutedMessageV1
-from shared_schemas.staff_notifications import (
-    ActionRejectionAnnouncedV1,
-    ConversationAnnouncedV1,
-    MessageAnnouncedV1,
-    Notification,
-    SettingsAnnouncedV1,
-    StaffEvent,
-    StaffNotifiedV1,
+from shared_schemas.routed_messages import (
+    ConversationActionRejectedV1,
+    ConversationUpdatedV1,
+    MessageUpdatedV1,
+    RoutedMessageV1,
 )
+from shared_schemas.staff_notifications import PatientAnnouncedV1, PatientName, SettingsAnnouncedV1, StaffEvent
 from shared_schemas.values import PatientEvent
 
 SOURCE = "/switchboard/notifier"
 
 NOTIFICATIONS = Counter("switchboard_notifications", "People told of a message, by why.", ["because"])
 
-History = RoutedMessageV1 | ConversationUpdatedV1 | ConversationActionRejectedV1
+Conversation = tuple[str, str]
 
 
 class Handlers:
-    """The notifier's consumers. `clock` gives the time of the events that are published."""
+    """The notifier's consumers. `clock` gives the time of the events that are published.
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    `on_queued` is called when webhooks are to be sent; without a `sealer` there are none.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        practices: Practices | None = None,
+        sealer: Sealer | None = None,
+        on_queued: Callable[[], None] = lambda: None,
+    ) -> None:
         self._clock = clock
+        self._practices = practices if practices is not None else Practices()
+        self._sealer = sealer
+        self._on_queued = on_queued
 
     async def on_routed_messages(self, batch: Batch) -> None:
         """Project each new event of the history and announce it; what we have already says nothing (promise 2)."""
-        history = [one.event for one in batch.events(PatientEvent) if isinstance(one.event, History)]
-        fresh = await _fresh(batch, history)
-        practices = await practices_of(batch.connection, {one.practice_id for one in fresh})
-        messages = [one for one in fresh if isinstance(one, RoutedMessageV1)]
-        updates = [one for one in fresh if isinstance(one, ConversationUpdatedV1)]
-        told = [one for message in messages for one in _told(message)]
-        publish = [self._outgoing(announced) for one in fresh for announced in _announcements(one, practices)]
-        await project(batch, messages, updates, told, publish)
-        for one in told:
-            NOTIFICATIONS.labels(one.notification.because).inc()
+        received = batch.events(PatientEvent)
+        history = [one.event for one in received if isinstance(one.event, History)]
+        records = {one.event.ce_id: one.record for one in received}
+        known = await known_conversations(batch.connection, {(one.practice_id, one.conversation_id) for one in history})
+        fresh = await _fresh(batch, history, known)
+        practice_ids = {one.practice_id for one in fresh}
+        announcing = Announcing(
+            await self._practices.of(batch.connection, practice_ids),
+            {conversation: one.listing for conversation, one in known.items()},
+            await names_of(batch.connection, {(one.practice_id, one.patient_id) for one in fresh}),
+            rung_now(await arrangements_of(batch.connection, practice_ids), self._clock()),
+        )
+        publish = [
+            self._outgoing(announced, batch.trace_of(records[one.ce_id]))
+            for one in fresh
+            for announced in announcing.announce(one)
+        ]
+        await project(batch, fresh, publish)
+        for one in fresh:
+            if isinstance(one, RoutedMessageV1):
+                for person in one.audience:
+                    NOTIFICATIONS.labels(person.because).inc()
 
     async def on_practice_settings(self, batch: Batch) -> None:
-        """Keep who is on the staff and who sees what; tell open streams that it changed."""
+        """Keep who is on the staff and who sees what; tell open streams that it changed, and whose view it changes."""
         settings = [one.event for one in batch.events(RoutingSettingsPublishedV1)]
-        announced = [
-            SettingsAnnouncedV1(
-                practice_id=one.practice_id,
-                version=one.version,
-                deactivated=tuple(member.staff_id for member in one.members if not member.active),
-            )
-            for one in settings
+        before = await self._practices.of(batch.connection, {one.practice_id for one in settings})
+        announced = [self._outgoing(one) for one in _settings_announced(settings, before)]
+        await save_settings(batch, settings, announced)
+
+    async def on_patients(self, batch: Batch) -> None:
+        """Keep what patients are called, and tell those who see a patient's conversation when it changes.
+
+        A tombstone takes the name away: the patient was erased.
+        """
+        gone = [(one.practice_id, one.patient_id or "") for one in batch.tombstones()]
+        await forget_patients(batch.connection, gone)
+        patients = [one.event for one in batch.events(PatientSyncedV1)]
+        had = await names_of(batch.connection, {(one.practice_id, one.patient_id) for one in patients})
+        renamed = [one for one in patients if had.get((one.practice_id, one.patient_id)) != _name(one)]
+        known = await known_conversations(batch.connection, {_conversation_of(one) for one in renamed})
+        listings = {conversation: one.listing for conversation, one in known.items()}
+        practices = await self._practices.of(batch.connection, {practice_id for practice_id, _ in known})
+        announcing = Announcing(practices, listings, {})
+        publish = [
+            self._outgoing(_patient_announced(one, announcing)) for one in renamed if _conversation_of(one) in known
         ]
-        await save_settings(batch, settings, [self._outgoing(one) for one in announced])
+        await save_patients(batch, patients, publish)
 
-    def _outgoing(self, event: StaffEvent) -> Outgoing:
-        return Outgoing.of(topics.STAFF_NOTIFICATIONS.name, event, source=SOURCE, time=self._clock())
+    async def on_practice_directory(self, batch: Batch) -> None:
+        """Keep which locations and providers there are: staff apps filter by them."""
+        await save_directories(batch, [one.event for one in batch.events(DirectorySyncedV1)])
+
+    async def on_staff_notifications(self, batch: Batch) -> None:
+        """Note what webhook endpoints are owed, and which people have to be told who are not looking."""
+        if await queue_telling(batch, self._sealer, self._clock()):
+            self._on_queued()
+
+    def _outgoing(self, event: StaffEvent, trace: Headers = ()) -> Outgoing:
+        return Outgoing.of(topics.STAFF_NOTIFICATIONS.name, event, source=SOURCE, time=self._clock(), trace=trace)
 
 
-async def _fresh(batch: Batch, history: list[History]) -> list[History]:
+async def _fresh(batch: Batch, history: Sequence[History], known: Mapping[Conversation, Known]) -> list[History]:
     """What is not projected yet, each once, in order."""
     messages = {(one.practice_id, one.message_id) for one in history if isinstance(one, RoutedMessageV1)}
-    updates = {(one.practice_id, one.conversation_id) for one in history if isinstance(one, ConversationUpdatedV1)}
     have = await known_messages(batch.connection, messages)
-    versions = await known_versions(batch.connection, updates)
+    details = await known_details(batch.connection, [one for one in history if isinstance(one, MessageUpdatedV1)])
+
+    def is_new(one: History) -> bool:
+        match one:
+            case RoutedMessageV1():
+                return one.message_id not in have
+            case ConversationUpdatedV1():
+                before = known.get((one.practice_id, one.conversation_id))
+                return before is None or one.conversation_version > before.version
+            case MessageUpdatedV1():
+                return one.change_id not in details
+            case ConversationActionRejectedV1():
+                return True
+
     once = {(one.practice_id, one.ce_id): one for one in reversed(history)}
-    return [
-        one
-        for one in reversed(once.values())
-        if not (
-            (isinstance(one, RoutedMessageV1) and one.message_id in have)
-            or (
-                isinstance(one, ConversationUpdatedV1)
-                and one.conversation_version <= versions.get(one.conversation_id, -1)
-            )
+    return [one for one in reversed(once.values()) if is_new(one)]
+
+
+def _settings_announced(
+    settings: Iterable[RoutingSettingsPublishedV1], practices: Mapping[str, Practice]
+) -> Iterable[SettingsAnnouncedV1]:
+    newest = dict(practices)
+    for one in settings:
+        before, after = newest.get(one.practice_id), practice_from(one)
+        newest[one.practice_id] = after
+        yield SettingsAnnouncedV1(
+            practice_id=one.practice_id,
+            version=one.version,
+            deactivated=tuple(member.staff_id for member in after.members if not member.is_active),
+            affected=whose_view_changed(before, after) if before is not None else (),
         )
-    ]
 
 
-def _told(message: RoutedMessageV1) -> list[Told]:
-    return [
-        Told(
-            message.practice_id,
-            message.message_id,
-            message.conversation_id,
-            Notification(
-                notification_id=ids.notification_id(message.message_id, person.staff_id),
-                staff_id=person.staff_id,
-                because=person.because,
-                subscription_id=person.subscription_id,
-            ),
-            message.decided_at,
-        )
-        for person in message.audience
-    ]
-
-
-def _announcements(event: History, practices: Mapping[str, Practice]) -> list[StaffEvent]:
-    match event:
-        case RoutedMessageV1():
-            return _of_message(event, practices)
-        case ConversationUpdatedV1():
-            return [
-                ConversationAnnouncedV1(
-                    practice_id=event.practice_id, visible_to=_viewers(event, practices), conversation=event
-                )
-            ]
-        case ConversationActionRejectedV1():
-            actor = () if event.actor.id is None else (event.actor.id,)
-            return [ActionRejectionAnnouncedV1(practice_id=event.practice_id, visible_to=actor, rejection=event)]
-
-
-def _of_message(message: RoutedMessageV1, practices: Mapping[str, Practice]) -> list[StaffEvent]:
-    shown = MessageAnnouncedV1(
-        practice_id=message.practice_id, visible_to=_viewers(message, practices), message=message
+def _patient_announced(patient: PatientSyncedV1, announcing: Announcing) -> PatientAnnouncedV1:
+    conversation = _conversation_of(patient)
+    return PatientAnnouncedV1(
+        practice_id=patient.practice_id,
+        visible_to=announcing.viewers(patient.practice_id, announcing.listings[conversation]),
+        conversation_id=conversation[1],
+        patient_id=patient.patient_id,
+        patient=_name(patient),
+        as_of=patient.as_of,
     )
-    if not message.audience:
-        return [shown]
-    notified = StaffNotifiedV1(
-        practice_id=message.practice_id,
-        message_id=message.message_id,
-        conversation_id=message.conversation_id,
-        patient_id=message.patient_id,
-        received_at=message.received_at,
-        notifications=tuple(one.notification for one in _told(message)),
-    )
-    return [shown, notified]
 
 
-def _viewers(event: RoutedMessageV1 | ConversationUpdatedV1, practices: Mapping[str, Practice]) -> tuple[str, ...]:
-    audience = [person.staff_id for person in event.audience]
-    practice = practices.get(event.practice_id)
-    if practice is None:
-        return tuple(audience)
-    is_unrouted = isinstance(event, RoutedMessageV1) and event.unrouted
-    return who_sees(practice, event.destination.kind, event.destination.id, audience, is_unrouted=is_unrouted)
+def _conversation_of(patient: PatientSyncedV1) -> Conversation:
+    return patient.practice_id, ids.conversation_id(patient.practice_id, patient.patient_id)
+
+
+def _name(patient: PatientSyncedV1) -> PatientName:
+    return PatientName(given_name=patient.given_name, family_name=patient.family_name)

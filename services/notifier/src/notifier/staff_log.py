@@ -7,15 +7,27 @@ from dataclasses import dataclass, field
 from pydantic_core import to_json
 
 from notifier.cursors import Cursor, check_of
+from notifier.domain.announcing import departure
+from notifier.domain.inboxes import StreamFilter, listing_of
+from notifier.domain.visibility import Practice, still_sees
 from shared_messaging import Record, UnreadableMessage
 from shared_messaging.records import read_event
+from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1
 from shared_schemas.staff_notifications import (
     ActionRejectionAnnouncedV1,
     ConversationAnnouncedV1,
+    DutyAnnouncedV1,
+    EscalationAnnouncedV1,
+    Listing,
     MessageAnnouncedV1,
+    MessageUpdateAnnouncedV1,
+    PatientAnnouncedV1,
+    PatientName,
+    SeenAnnouncedV1,
     SettingsAnnouncedV1,
     StaffEvent,
     StaffNotifiedV1,
+    WebhookDisabledV1,
 )
 
 RING_BYTES = 16 * 1024 * 1024
@@ -34,11 +46,22 @@ class Entry:
     event: StaffEvent
     frames: Mapping[str | None, bytes]
     """The server-sent event for each staff member who gets it; under None, for everybody of the practice."""
+    listings: tuple[Listing, ...]
+    """Where the conversation is listed, and where it was before; none for what is about no conversation."""
+    actor: str | None
+    """Whoever did it hears of it, wherever the conversation is."""
     size: int
 
-    def frame_for(self, staff_id: str) -> bytes | None:
-        """What this person's stream carries of it."""
-        return self.frames.get(staff_id) or self.frames.get(None)
+    def frame_for(self, staff_id: str, practice: Practice | None, wanted: StreamFilter | None = None) -> bytes | None:
+        """What this person's stream carries of it, by the settings as they are now."""
+        data = self.frames.get(staff_id) or self.frames.get(None)
+        if data is None or not self.listings or staff_id == self.actor:
+            return data
+        if practice is not None and not any(still_sees(practice, one, staff_id) for one in self.listings):
+            return None
+        if wanted is not None and not any(wanted.matches(one, staff_id) for one in self.listings):
+            return None
+        return data
 
 
 @dataclass(slots=True)
@@ -85,14 +108,13 @@ def entry_of(record: Record) -> Entry | None:
         event = read_event(record)
     except UnreadableMessage:
         return None
+    if not isinstance(event, StaffEvent):
+        return None
     ce_id = record.headers.get("ce_id", b"").decode(errors="replace")
-    cursor = Cursor.after(record.partition, record.offset, ce_id)
-    frames = dict(_frames(event, str(cursor)))
-    size = sum(map(len, frames.values())) if len(frames) < 2 else max(map(len, frames.values())) + 64 * len(frames)  # noqa: PLR2004
-    return (
-        Entry(record.offset, check_of(ce_id), event.practice_id, event, frames, size + 200)
-        if isinstance(event, StaffEvent)
-        else None
+    frames = dict(_frames(event, str(Cursor.after(record.partition, record.offset, ce_id))))
+    size = sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200
+    return Entry(
+        record.offset, check_of(ce_id), event.practice_id, event, frames, tuple(_listings(event)), _actor(event), size
     )
 
 
@@ -112,22 +134,79 @@ def frame(name: str, data: bytes, cursor: str | None = None) -> bytes:
     return b"event: " + name.encode() + b"\n" + id_line + b"data: " + data + b"\n\n"
 
 
-def _frames(event: object, cursor: str) -> Iterator[tuple[str | None, bytes]]:
+def _frames(event: StaffEvent, cursor: str) -> Iterator[tuple[str | None, bytes]]:
     match event:
         case MessageAnnouncedV1():
-            shared = frame(event.stream_event, event.message.model_dump_json().encode(), cursor)
-            yield from ((staff_id, shared) for staff_id in event.visible_to)
+            shown = frame("message", _with_patient(event.message, event.patient), cursor)
+            yield from ((staff_id, shown) for staff_id in event.visible_to)
+            if event.left:
+                gone = frame("conversation", _with_patient(departure(event.message), event.patient), cursor)
+                yield from ((staff_id, gone) for staff_id in event.left)
         case ConversationAnnouncedV1():
-            shared = frame(event.stream_event, event.conversation.model_dump_json().encode(), cursor)
-            yield from ((staff_id, shared) for staff_id in event.visible_to)
-        case ActionRejectionAnnouncedV1():
-            shared = frame(event.stream_event, event.rejection.model_dump_json().encode(), cursor)
-            yield from ((staff_id, shared) for staff_id in event.visible_to)
+            shown = frame("conversation", _with_patient(event.conversation, event.patient), cursor)
+            yield from ((staff_id, shown) for staff_id in event.visible_to)
+        case MessageUpdateAnnouncedV1() | ActionRejectionAnnouncedV1() | PatientAnnouncedV1() | WebhookDisabledV1():
+            shown = frame(event.stream_event, _plain(event), cursor)
+            yield from ((staff_id, shown) for staff_id in event.visible_to)
         case StaffNotifiedV1():
-            about = event.model_dump(mode="json", exclude={"notifications", "practice_id"})
+            about = event.model_dump(mode="json", exclude={"notifications", "practice_id", "listed"})
             for one in event.notifications:
-                yield one.staff_id, frame(event.stream_event, to_json(one.model_dump() | about), cursor)
+                yield one.staff_id, frame("notification", to_json(one.model_dump() | about), cursor)
         case SettingsAnnouncedV1():
-            yield None, frame(event.stream_event, event.model_dump_json(exclude={"deactivated"}).encode(), cursor)
+            yield None, frame("settings", event.model_dump_json(exclude={"deactivated", "affected"}).encode(), cursor)
+            gone = frame("reset", b'{"reason":"permissions_changed"}', cursor)
+            yield from ((staff_id, gone) for staff_id in event.affected)
+        case SeenAnnouncedV1():
+            others = event.model_copy(update={"notification_ids": ()})
+            shown = frame("seen", others.model_dump_json(exclude={"visible_to"}).encode(), cursor)
+            yield from ((staff_id, shown) for staff_id in event.visible_to)
+            yield event.staff_id, frame("seen", event.model_dump_json(exclude={"visible_to"}).encode(), cursor)
+        case EscalationAnnouncedV1() | DutyAnnouncedV1():
+            yield None, frame(event.stream_event, _of_practice(event), cursor)
         case _:
             return
+
+
+def _of_practice(event: EscalationAnnouncedV1 | DutyAnnouncedV1) -> bytes:
+    """The data of an event that everybody of the practice gets."""
+    if isinstance(event, EscalationAnnouncedV1):
+        return event.escalation.model_dump_json().encode()
+    return event.model_dump_json(exclude={"practice_id"}).encode()
+
+
+def _plain(
+    event: MessageUpdateAnnouncedV1 | ActionRejectionAnnouncedV1 | PatientAnnouncedV1 | WebhookDisabledV1,
+) -> bytes:
+    """The data of an event that says the same to everybody who gets it."""
+    match event:
+        case MessageUpdateAnnouncedV1(update=about) | ActionRejectionAnnouncedV1(rejection=about):
+            return about.model_dump_json().encode()
+        case PatientAnnouncedV1() | WebhookDisabledV1():
+            return event.model_dump_json(exclude={"visible_to"}).encode()
+
+
+def _with_patient(event: RoutedMessageV1 | ConversationUpdatedV1, patient: PatientName | None) -> bytes:
+    name = patient.model_dump_json() if patient is not None else "null"
+    return f'{event.model_dump_json()[:-1]},"patient":{name}}}'.encode()
+
+
+def _listings(event: StaffEvent) -> Iterator[Listing]:
+    match event:
+        case MessageAnnouncedV1(message=about) | ConversationAnnouncedV1(conversation=about):
+            yield listing_of(about)
+            if event.was is not None:
+                yield event.was
+        case MessageUpdateAnnouncedV1(update=update):
+            yield listing_of(update)
+        case StaffNotifiedV1(listed=Listing() as listed):
+            yield listed
+        case _:
+            return
+
+
+def _actor(event: StaffEvent) -> str | None:
+    match event:
+        case ConversationAnnouncedV1(conversation=done) if done.actor.kind == "staff":
+            return done.actor.id
+        case _:
+            return None

@@ -1,18 +1,20 @@
 """Staff streams: everybody's live view of the practice's history, without a gap that is not announced (promise 5)."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Sequence
+from random import random
 from time import time
 from typing import Self
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 from pydantic_core import to_json
 
 from notifier.cursors import Cursor
+from notifier.domain.inboxes import StreamFilter
+from notifier.domain.visibility import Practice
+from notifier.rooms import Client, CountsOf, PracticeOf, Room
 from notifier.staff_log import Entry, PartitionLog, frame, new_entries
-from shared_messaging import KafkaConnection, Record
+from shared_messaging import KafkaConnection, Record, note_delivery
 from shared_messaging.publisher import partition_of
 from shared_messaging.tail import TopicTail
 from shared_schemas import topics
@@ -20,64 +22,48 @@ from shared_schemas.routed_messages import ConversationActionRejectedV1, Convers
 from shared_schemas.staff_notifications import (
     ActionRejectionAnnouncedV1,
     ConversationAnnouncedV1,
-    SettingsAnnouncedV1,
+    MessageAnnouncedV1,
 )
 from shared_web import Principal
 
+STILL_HERE = b": still here\n"
+"""A comment, without the empty line that ends an event: some clients make an empty event of one."""
 HISTORY = 2_000
 """Records of each partition that are read at the start: most clients of a restarted server resume from memory."""
 REPLAY_LIMIT = 20_000
 """A client that missed more of its partition re-reads the snapshot: that is faster than the replay."""
-CLIENT_BYTES = 1024 * 1024
-"""What waits for a slow client before it is cut. It resumes by its cursor."""
+REPLAY_FRAMES = 100
+"""How many missed events are sent in one piece: a replay waits for its client like everything else."""
+SPREAD_SECONDS = 5.0
+"""Clients of a server that stops come back spread over this time, not all at once."""
 RETRY = b"retry: 2000\n"
 """Comes with the first event: how many milliseconds a client waits before it reconnects."""
 
 STREAMS = Gauge("switchboard_staff_streams", "Staff streams that are open.")
+RESUMES = Counter("switchboard_stream_resumes", "Streams that began with a cursor, those that were reset included.")
 RESETS = Counter("switchboard_stream_resets", "Streams that began with a reset, by why.", ["reason"])
 CUT = Counter("switchboard_streams_cut", "Streams that we ended, by why.", ["reason"])
+TOLD_SECONDS = Histogram(
+    "switchboard_told_seconds",
+    "From a message's arrival at our door to its being handed to the staff streams of this process.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
 
 Outcome = ConversationUpdatedV1 | ConversationActionRejectedV1
-
-
-@dataclass(slots=True, eq=False)
-class _Client:
-    """One open stream."""
-
-    staff_id: str
-    waiting: list[bytes] = field(default_factory=list)
-    size: int = 0
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    end: str = ""
-    """Why we end it, once we do."""
-
-    def give(self, data: bytes) -> None:
-        self.waiting.append(data)
-        self.size += len(data)
-        if self.size > CLIENT_BYTES:
-            self.end = self.end or "slow"
-        self.wake.set()
-
-    def take(self) -> bytes:
-        data = b"".join(self.waiting)
-        self.waiting.clear()
-        self.size = 0
-        self.wake.clear()
-        return data
-
-    def finish(self, reason: str) -> None:
-        self.end = self.end or reason
-        self.wake.set()
 
 
 class StaffStreams:
     """All streams of this process, fed from `staff-notifications`. An asynchronous context manager."""
 
-    def __init__(self, kafka: KafkaConnection, *, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, kafka: KafkaConnection, practice_of: PracticeOf, counts_of: CountsOf, *, heartbeat_seconds: float
+    ) -> None:
         self._tail = TopicTail(kafka, topics.STAFF_NOTIFICATIONS.name, self._receive, history=HISTORY)
         self._heartbeat = heartbeat_seconds
         self._logs: dict[int, PartitionLog] = {}
-        self._clients: dict[str, set[_Client]] = defaultdict(set)
+        self._practice_of = practice_of
+        self._counts_of = counts_of
+        self._rooms: dict[str, Room] = {}
         self._waiters: dict[str, asyncio.Future[Outcome]] = {}
         self._is_draining = False
 
@@ -100,10 +86,11 @@ class StaffStreams:
         return bool(self._logs) and self._tail.is_caught_up and not self._is_draining
 
     def drain(self) -> None:
-        """End all streams: their clients reconnect elsewhere and resume."""
+        """End all streams: their clients reconnect elsewhere and resume, each after another while."""
         self._is_draining = True
-        for clients in self._clients.values():
-            for client in clients:
+        for room in self._rooms.values():
+            for client in room.clients:
+                client.give(b"retry: %d\n" % (500 + SPREAD_SECONDS * 1000 * random()))  # noqa: S311 - no secret
                 client.finish("drain")
 
     async def outcome_of(self, change_id: str, *, seconds: float) -> Outcome | None:
@@ -116,79 +103,113 @@ class StaffStreams:
         finally:
             self._waiters.pop(change_id, None)
 
-    async def stream(self, caller: Principal, last_event_id: str | None) -> AsyncGenerator[bytes]:
-        """The bytes of one stream: what was missed since the cursor, then what comes.
+    async def stream(
+        self, caller: Principal, practice: Practice | None, last_event_id: str | None, wanted: StreamFilter
+    ) -> AsyncGenerator[bytes]:
+        """The bytes of one stream: what was missed since the cursor, then what comes, and counts in between.
 
-        The client is listening before the past is read, so nothing can fall between the two.
+        The client is listening before the past is read, so nothing can fall between the two. `practice` is as it is now.
         """
         practice_id = caller.practice_id or ""
-        log, client = self._log_of(practice_id), _Client(caller.staff_id)
-        live_from, newest = log.next_offset, Cursor.after(log.number, log.next_offset - 1, log.last_id)
-        clients = self._clients[practice_id]
-        clients.add(client)
-        STREAMS.inc()
+        log, client = self._log_of(practice_id), Client(caller.staff_id, wanted, _ender_of_this_task())
+        live_from, newest = log.next_offset, self._newest(log)
+        room = self._enter(practice_id, client, practice)
         try:
             if last_event_id is None:
                 yield RETRY + frame("snapshot", to_json({"cursor": str(newest)}), str(newest))
             else:
-                yield await self._missed(log, practice_id, caller.staff_id, last_event_id, live_from, newest)
+                RESUMES.inc()
+                async for data in self._missed(log, practice_id, client, room, last_event_id, live_from, newest):
+                    yield data
             while True:
-                data = await self._next(client, caller.expires_at)
-                if data is None:
+                more = await self._next(client, caller.expires_at)
+                if more is None:
                     return
-                yield data
+                yield more
         finally:
-            clients.discard(client)
-            STREAMS.dec()
-            if client.end:
-                CUT.labels(client.end).inc()
+            self._leave(practice_id, room, client)
 
-    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[tuple[str, str, bytes]], str] | None:
+    def _enter(self, practice_id: str, client: Client, practice: Practice | None) -> Room:
+        log = self._log_of(practice_id)
+        room = self._rooms.get(practice_id)
+        if room is None:
+            room = Room(practice_id, self._practice_of, self._counts_of, lambda: self._newest(log))
+            self._rooms[practice_id] = room
+        room.enter(client, practice)
+        STREAMS.inc()
+        return room
+
+    def _leave(self, practice_id: str, room: Room, client: Client) -> None:
+        room.clients.discard(client)
+        if not room.clients:
+            room.close()
+            self._rooms.pop(practice_id, None)
+        STREAMS.dec()
+        if client.end:
+            CUT.labels(client.end).inc()
+
+    async def page(
+        self, caller: Principal, practice: Practice | None, after: str | None, limit: int
+    ) -> tuple[list[tuple[str, str, bytes]], str] | None:
         """The same log as a page: (event name, cursor, data) of what the caller sees, and the cursor to go on with.
 
-        None where a stream would say `reset`.
+        None where a stream would say `reset`. Without a cursor, the page is empty and ends where the log does.
         """
         practice_id = caller.practice_id or ""
         log = self._log_of(practice_id)
+        if after is None:
+            return [], str(self._newest(log))
         found = await self._after(log, after, log.next_offset)
         if isinstance(found, str):
             return None
         rows: list[tuple[str, str, bytes]] = []
-        cursor = after
         for entry in found:
-            seen = entry.frame_for(caller.staff_id) if entry.practice_id == practice_id else None
+            after = str(Cursor(log.number, entry.offset, entry.check))
+            seen = entry.frame_for(caller.staff_id, practice) if entry.practice_id == practice_id else None
             if seen is not None:
-                event, id_line, data = seen.rstrip(b"\n").split(b"\n")
-                cursor = id_line[4:].decode()
-                rows.append((event[7:].decode(), cursor, data[6:]))
+                event, _, data = seen.rstrip(b"\n").split(b"\n")
+                rows.append((event[7:].decode(), after, data[6:]))
                 if len(rows) == limit:
                     break
-        return rows, cursor
+        return rows, after
 
-    async def _next(self, client: _Client, expires_at: float) -> bytes | None:
+    async def _next(self, client: Client, expires_at: float) -> bytes | None:
         """What has come meanwhile, all at once; a heartbeat when nothing has; None at the end."""
         if not client.waiting and not client.end:
             seconds = min(self._heartbeat, max(0.0, expires_at - time()))
             try:
-                await asyncio.wait_for(client.wake.wait(), seconds)
+                async with asyncio.timeout(seconds):  # wait_for makes a task each time, for every event and client
+                    await client.wake.wait()
             except TimeoutError:
                 if time() >= expires_at:
                     client.finish("expired")
                     return None
-                return b": still here\n\n"
+                return STILL_HERE
         if client.end in {"slow", "deactivated"}:
             return None
         return client.take() or None
 
     async def _missed(  # noqa: PLR0913 - what a resume depends on
-        self, log: PartitionLog, practice_id: str, staff_id: str, last_event_id: str, live_from: int, newest: Cursor
-    ) -> bytes:
+        self,
+        log: PartitionLog,
+        practice_id: str,
+        client: Client,
+        room: Room,
+        last_event_id: str,
+        live_from: int,
+        newest: Cursor,
+    ) -> AsyncGenerator[bytes]:
         found = await self._after(log, last_event_id, live_from)
         if isinstance(found, str):
             RESETS.labels(found).inc()
-            return RETRY + frame("reset", to_json({"reason": found}), str(newest))
-        frames = (entry.frame_for(staff_id) for entry in found if entry.practice_id == practice_id)
-        return b"".join(one for one in frames if one is not None) or b": nothing missed\n\n"
+            yield RETRY + frame("reset", to_json({"reason": found}), str(newest))
+            return
+        ours = (one for one in found if one.practice_id == practice_id)
+        frames = (one.frame_for(client.staff_id, room.practice, client.wanted) for one in ours)
+        missed = [one for one in frames if one is not None]
+        yield RETRY + STILL_HERE
+        for first in range(0, len(missed), REPLAY_FRAMES):
+            yield b"".join(missed[first : first + REPLAY_FRAMES])
 
     async def _after(self, log: PartitionLog, last_event_id: str, live_from: int) -> Sequence[Entry] | str:
         """What came after a cursor and before `live_from`; or why that cannot be said."""
@@ -222,23 +243,32 @@ class StaffStreams:
             entry = self._logs[record.partition].append(record)
             if entry is not None:
                 self._hand_out(entry)
+                note_delivery(record)
 
     def _hand_out(self, entry: Entry) -> None:
-        for client in self._clients.get(entry.practice_id, ()):
-            data = entry.frame_for(client.staff_id)
-            if data is not None:
-                client.give(data)
+        room = self._rooms.get(entry.practice_id)
+        if room is not None:
+            room.hand_out(entry)
         match entry.event:
+            case MessageAnnouncedV1(message=message):
+                if self._tail.is_caught_up:
+                    TOLD_SECONDS.observe(max(0.0, time() - message.received_at.timestamp()))
             case ConversationAnnouncedV1(conversation=outcome) | ActionRejectionAnnouncedV1(rejection=outcome):
                 waiter = self._waiters.get(outcome.change_id)
                 if waiter is not None and not waiter.done():
                     waiter.set_result(outcome)
-            case SettingsAnnouncedV1(deactivated=deactivated):
-                for client in self._clients.get(entry.practice_id, ()):
-                    if client.staff_id in deactivated:
-                        client.finish("deactivated")
             case _:
                 return
+
+    @staticmethod
+    def _newest(log: PartitionLog) -> Cursor:
+        return Cursor.after(log.number, log.next_offset - 1, log.last_id)
+
+
+def _ender_of_this_task() -> Callable[[], object]:
+    """What cancels the response that is being made: nothing else ends it while the server waits for its client."""
+    task = asyncio.current_task()
+    return task.cancel if task is not None else lambda: None
 
 
 def _cursor_of(record: Record) -> Cursor:

@@ -2,82 +2,108 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from notifier.domain.visibility import Member, Practice
+from notifier.domain.announcing import History, notifications_of
+from notifier.domain.inboxes import inboxes_of, listing_of
 from shared_database import columns
 from shared_messaging import Batch, Outgoing
-from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_schemas.routed_messages import ConversationUpdatedV1, RoutedMessageV1, StaffReply
-from shared_schemas.staff_notifications import Notification
+from shared_schemas.ids import conversation_id
+from shared_schemas.routed_messages import (
+    ConversationActionRejectedV1,
+    ConversationUpdatedV1,
+    Destination,
+    MessageUpdatedV1,
+    RoutedMessageV1,
+    StaffReply,
+)
+from shared_schemas.staff_notifications import Listing
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection
+    from shared_database.pools import Connection, Row
 
 _CONVERSATIONS = """
 shown AS (
-    INSERT INTO conversation
+    INSERT INTO conversation (practice_id, conversation_id, patient_id, version, is_open, inbox_kind, inbox_id, reason,
+        location, provider, audience, inboxes, message_version, read_version, updated_at)
     SELECT practice_id, conversation_id, patient_id, version, is_open, inbox_kind, inbox_id, reason, location, provider,
-        string_to_array(audience, ','), updated_at
+        string_to_array(audience, ','), string_to_array(inboxes, ','), message_version, read_version, updated_at
     FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::int[], $5::boolean[], $6::text[], $7::text[],
-        $8::jsonb[], $9::jsonb[], $10::jsonb[], $11::text[], $12::timestamptz[]
+        $8::jsonb[], $9::jsonb[], $10::jsonb[], $11::text[], $12::text[], $13::int[], $14::int[], $15::timestamptz[]
     ) AS new (practice_id, conversation_id, patient_id, version, is_open, inbox_kind, inbox_id, reason, location,
-        provider, audience, updated_at)
+        provider, audience, inboxes, message_version, read_version, updated_at)
     ON CONFLICT (practice_id, conversation_id) DO UPDATE SET
         version = excluded.version, is_open = excluded.is_open, inbox_kind = excluded.inbox_kind,
         inbox_id = excluded.inbox_id, reason = excluded.reason, location = excluded.location,
-        provider = excluded.provider, audience = excluded.audience, updated_at = excluded.updated_at
+        provider = excluded.provider, audience = excluded.audience, inboxes = excluded.inboxes,
+        message_version = greatest(conversation.message_version, excluded.message_version),
+        read_version = greatest(conversation.read_version, excluded.read_version),
+        updated_at = greatest(conversation.updated_at, excluded.updated_at)
     WHERE conversation.version < excluded.version
     RETURNING 1
 )"""
 
 _MESSAGES = """
 said AS (
-    INSERT INTO thread_message SELECT * FROM unnest(
-        $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::jsonb[],
-        $21::jsonb[], $22::timestamptz[]
+    INSERT INTO thread_message (practice_id, message_id, conversation_id, sender, staff_id, channel, body, attachments,
+        reason, sent_at, urgent)
+    SELECT * FROM unnest(
+        $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::jsonb[],
+        $24::jsonb[], $25::timestamptz[], $26::boolean[]
     ) ON CONFLICT DO NOTHING RETURNING 1
 )"""
 
 _NOTIFICATIONS = """
 told AS (
-    INSERT INTO notification SELECT * FROM unnest(
-        $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::timestamptz[]
+    INSERT INTO notification (practice_id, notification_id, staff_id, message_id, conversation_id,
+        conversation_version, because, subscription_id, notified_at)
+    SELECT * FROM unnest(
+        $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::int[], $33::text[], $34::text[],
+        $35::timestamptz[]
     ) ON CONFLICT DO NOTHING RETURNING 1
 )"""
 
-_TRANSCRIPTS = """
-transcribed AS (
-    UPDATE thread_message SET transcript = new.words
-    FROM unnest($31::text[], $32::text[], $33::text[]) AS new (practice_id, message_id, words)
-    WHERE thread_message.practice_id = new.practice_id AND thread_message.message_id = new.message_id
+# What came to be known of a message after it: its own table, because it may also come before it.
+_DETAILS = """
+known AS (
+    INSERT INTO message_detail (practice_id, message_id, name, changed_at, content)
+    SELECT * FROM unnest($36::text[], $37::text[], $38::text[], $39::timestamptz[], $40::jsonb[])
+    ON CONFLICT (practice_id, message_id, name) DO UPDATE SET
+        changed_at = excluded.changed_at, content = excluded.content
+    WHERE message_detail.changed_at < excluded.changed_at
     RETURNING 1
 )"""
 
-_STATEMENT = f"{_CONVERSATIONS}, {_MESSAGES}, {_NOTIFICATIONS}, {_TRANSCRIPTS}"
+_OUTCOMES = """
+came_of AS (
+    INSERT INTO action_outcome SELECT * FROM unnest($41::text[], $42::text[], $43::jsonb[])
+    ON CONFLICT DO NOTHING RETURNING 1
+)"""
 
-_SETTINGS = """
-kept AS (
-    INSERT INTO practice SELECT * FROM unnest($1::text[], $2::int[], $3::jsonb[])
-    ON CONFLICT (practice_id) DO UPDATE SET settings_version = excluded.settings_version, settings = excluded.settings
-    WHERE practice.settings_version < excluded.settings_version
+_LINKS = """
+linked AS (
+    INSERT INTO conversation_link SELECT * FROM unnest($44::text[], $45::text[], $46::text[], $47::timestamptz[])
+    ON CONFLICT (practice_id, conversation_id) DO UPDATE SET
+        linked_to = excluded.linked_to, linked_at = excluded.linked_at
+    WHERE conversation_link.linked_at <= excluded.linked_at
     RETURNING 1
 )"""
+
+_STATEMENT = f"{_CONVERSATIONS}, {_MESSAGES}, {_NOTIFICATIONS}, {_DETAILS}, {_OUTCOMES}, {_LINKS}"
+
+Shown = RoutedMessageV1 | ConversationUpdatedV1
+Outcome = ConversationUpdatedV1 | ConversationActionRejectedV1
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A notification, and what it is about."""
+class Known:
+    """What we have of a conversation already."""
 
-    practice_id: str
-    message_id: str
-    conversation_id: str
-    notification: Notification
-    at: datetime
+    version: int
+    listing: Listing
 
 
 async def known_messages(connection: "Connection", asked: Collection[tuple[str, str]]) -> set[str]:
@@ -85,109 +111,140 @@ async def known_messages(connection: "Connection", asked: Collection[tuple[str, 
     rows = await connection.fetch(
         "SELECT message_id FROM thread_message "
         "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) USING (practice_id, message_id)",
-        [practice for practice, _ in asked],
-        [message for _, message in asked],
+        *columns(list(asked), 2),
     )
     return {row["message_id"] for row in rows}
 
 
-async def known_versions(connection: "Connection", asked: Collection[tuple[str, str]]) -> dict[str, int]:
-    """The versions that we have of these (practice, conversation)."""
+async def known_conversations(
+    connection: "Connection", asked: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Known]:
+    """What we have of these (practice, conversation)."""
     rows = await connection.fetch(
-        "SELECT conversation_id, version FROM conversation "
-        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, conversation_id) USING (practice_id, conversation_id)",
-        [practice for practice, _ in asked],
-        [conversation for _, conversation in asked],
+        "SELECT conversation.* FROM conversation JOIN unnest($1::text[], $2::text[]) "
+        "AS asked (practice_id, conversation_id) USING (practice_id, conversation_id)",
+        *columns(list(asked), 2),
     )
-    return {row["conversation_id"]: row["version"] for row in rows}
+    return {(row["practice_id"], row["conversation_id"]): Known(row["version"], listing_from(row)) for row in rows}
 
 
-async def practices_of(connection: "Connection", practice_ids: Collection[str]) -> dict[str, Practice]:
-    """The people and inboxes of these practices; those whose settings we do not have are left out."""
+def listing_from(row: "Row") -> Listing:
+    """Where a row of `conversation` is listed."""
+    return Listing(
+        status="open" if row["is_open"] else "closed",
+        destination=Destination(kind=row["inbox_kind"], id=row["inbox_id"]),
+        reason_id=from_json(row["reason"])["id"],
+        location_id=from_json(row["location"])["id"],
+        audience=tuple(row["audience"]),
+    )
+
+
+async def known_details(connection: "Connection", asked: Sequence[MessageUpdatedV1]) -> set[str]:
+    """Which of these changes say nothing newer of a message than what we have."""
     rows = await connection.fetch(
-        "SELECT practice_id, settings FROM practice WHERE practice_id = ANY ($1::text[])", list(practice_ids)
+        """
+        SELECT change_id FROM message_detail
+        JOIN unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+            AS asked (practice_id, message_id, name, changed_at, change_id) USING (practice_id, message_id, name)
+        WHERE message_detail.changed_at >= asked.changed_at
+        """,
+        *columns([(*_detail(one)[:4], one.change_id) for one in asked], 5),
     )
-    return {
-        row["practice_id"]: _practice(RoutingSettingsPublishedV1.model_validate_json(row["settings"])) for row in rows
-    }
+    return {row["change_id"] for row in rows}
 
 
-async def save_settings(
-    batch: Batch, settings: Sequence[RoutingSettingsPublishedV1], publish: Sequence[Outgoing]
-) -> None:
-    """Keep the newest settings of each practice."""
-    newest = {one.practice_id: one for one in sorted(settings, key=lambda one: one.version)}
-    rows = [(practice, one.version, one.model_dump_json()) for practice, one in sorted(newest.items())]
-    await batch.write(_SETTINGS, *columns(rows, 3), publish=publish)
-
-
-async def project(
-    batch: Batch,
-    messages: Sequence[RoutedMessageV1],
-    updates: Sequence[ConversationUpdatedV1],
-    told: Sequence[Told],
-    publish: Sequence[Outgoing],
-) -> None:
+async def project(batch: Batch, history: Sequence[History], publish: Sequence[Outgoing]) -> None:
     """Write a batch of the history, in one statement."""
-    changes: list[RoutedMessageV1 | ConversationUpdatedV1] = [*messages, *updates]
-    conversations = {
-        (one.practice_id, one.conversation_id): _conversation(one)
-        for one in sorted(changes, key=lambda one: one.conversation_version)
-    }
+    changes = [one for one in history if isinstance(one, Shown)]
+    messages = [one for one in changes if isinstance(one, RoutedMessageV1)]
+    updates = [one for one in changes if isinstance(one, ConversationUpdatedV1)]
     replies = [_staff_message(one, one.reply) for one in updates if one.reply is not None]
-    transcripts = [
-        (one.practice_id, one.transcript.message_id, one.transcript.text)
-        for one in updates
-        if one.transcript is not None
-    ]
+    details = [_detail(one) for one in history if isinstance(one, MessageUpdatedV1)]
+    details += [row for row in map(_transcript, updates) if row is not None]
+    outcomes = [one for one in history if isinstance(one, Outcome) and one.actor.kind == "staff"]
     await batch.write(
         _STATEMENT,
-        *columns([row for _, row in sorted(conversations.items())], 12),
-        *columns([*map(_patient_message, messages), *replies], 10),
-        *columns([_notification(one) for one in told], 8),
-        *columns(transcripts, 3),
+        *columns(_conversations(changes), 15),
+        *columns([*map(_patient_message, messages), *replies], 11),
+        *columns([row for one in messages for row in _notifications(one)], 9),
+        *columns(list({row[:3]: row for row in details}.values()), 5),
+        *columns([(one.practice_id, one.change_id, one.model_dump_json()) for one in outcomes], 3),
+        *columns(list({row[:2]: row for row in map(_link, updates) if row is not None}.values()), 4),
         publish=publish,
     )
 
 
-def _practice(settings: RoutingSettingsPublishedV1) -> Practice:
-    return Practice(
-        settings.version,
-        tuple(
-            Member(one.staff_id, one.active, one.role == "administrator", one.unassigned) for one in settings.members
-        ),
-        {inbox.id: inbox.members for inbox in settings.shared_inboxes},
+def read_version_of(event: Shown) -> int:
+    """Up to which version `event` shows that staff have read the conversation: an answer, and a close, say so."""
+    is_read = (
+        isinstance(event, ConversationUpdatedV1)
+        and event.change in {"replied", "closed"}
+        and event.actor.kind == "staff"
     )
+    return event.conversation_version if is_read else 0
 
 
-def _conversation(one: RoutedMessageV1 | ConversationUpdatedV1) -> tuple[object, ...]:
-    is_open = isinstance(one, RoutedMessageV1) or one.status == "open"
-    at = one.received_at if isinstance(one, RoutedMessageV1) else one.occurred_at
-    labels = (one.reason.model_dump_json(), one.location.model_dump_json(), one.provider.model_dump_json())
-    audience = ",".join(person.staff_id for person in one.audience)
+def _conversations(changes: Sequence[Shown]) -> list[tuple[object, ...]]:
+    """One row for each conversation, in the order of the key: two writers cannot wait for each other."""
+    by_conversation: dict[tuple[str, str], list[Shown]] = {}
+    for one in sorted(changes, key=lambda one: one.conversation_version):
+        by_conversation.setdefault((one.practice_id, one.conversation_id), []).append(one)
+    return [_conversation(run) for _, run in sorted(by_conversation.items())]
+
+
+def _conversation(run: Sequence[Shown]) -> tuple[object, ...]:
+    now = run[-1]
+    listing = listing_of(now)
+    labels = (now.reason.model_dump_json(), now.location.model_dump_json(), now.provider.model_dump_json())
     return (
-        one.practice_id, one.conversation_id, one.patient_id, one.conversation_version, is_open,
-        one.destination.kind, one.destination.id, *labels, audience, at,
+        now.practice_id, now.conversation_id, now.patient_id, now.conversation_version, listing.status == "open",
+        now.destination.kind, now.destination.id, *labels, ",".join(listing.audience), ",".join(inboxes_of(listing)),
+        max((one.conversation_version for one in run if isinstance(one, RoutedMessageV1)), default=0),
+        max(map(read_version_of, run)),
+        max(one.received_at if isinstance(one, RoutedMessageV1) else one.occurred_at for one in run),
     )  # fmt: skip
 
 
 def _patient_message(one: RoutedMessageV1) -> tuple[object, ...]:
     return (
         one.practice_id, one.message_id, one.conversation_id, "patient", None, one.channel, one.body,
-        to_json(one.attachments).decode(), one.reason.model_dump_json(), one.received_at,
+        to_json(one.attachments).decode(), one.reason.model_dump_json(), one.received_at, one.urgent,
     )  # fmt: skip
 
 
 def _staff_message(one: ConversationUpdatedV1, reply: StaffReply) -> tuple[object, ...]:
     return (
         one.practice_id, reply.message_id, one.conversation_id, "staff", one.actor.id, reply.channel, reply.body,
-        to_json(reply.attachments).decode(), None, one.occurred_at,
+        to_json(reply.attachments).decode(), None, one.occurred_at, False,
     )  # fmt: skip
 
 
-def _notification(one: Told) -> tuple[object, ...]:
-    it = one.notification
+def _detail(one: MessageUpdatedV1) -> tuple[object, ...]:
+    name = "delivery" if one.attachment is None else f"attachment:{one.attachment.id}"
+    content = to_json(one.delivery if one.attachment is None else one.attachment).decode()
+    return one.practice_id, one.message_id, name, one.occurred_at, content
+
+
+def _transcript(one: ConversationUpdatedV1) -> tuple[object, ...] | None:
+    if one.transcript is None:
+        return None
     return (
-        one.practice_id, it.notification_id, it.staff_id, one.message_id, one.conversation_id, it.because,
-        it.subscription_id, one.at,
+        one.practice_id, one.transcript.message_id, "transcript", one.occurred_at, to_json(one.transcript.text).decode(),
     )  # fmt: skip
+
+
+def _link(one: ConversationUpdatedV1) -> tuple[object, ...] | None:
+    """The conversation that this one goes on in, if that is what happened."""
+    if one.to_patient_id is None:
+        return None
+    return one.practice_id, one.conversation_id, conversation_id(one.practice_id, one.to_patient_id), one.occurred_at
+
+
+def _notifications(one: RoutedMessageV1) -> list[tuple[object, ...]]:
+    return [
+        (
+            one.practice_id, it.notification_id, it.staff_id, one.message_id, one.conversation_id,
+            one.conversation_version, it.because, it.subscription_id, one.decided_at,
+        )
+        for it in notifications_of(one)
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Telling those who are not looking: other systems by webhooks."""

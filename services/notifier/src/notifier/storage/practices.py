@@ -1,0 +1,103 @@
+"""Who is on a practice's staff, and its inboxes: from its routing settings, read again only when they have changed."""
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from notifier.domain.visibility import Member, Practice
+from shared_database import columns, practice_scope
+from shared_messaging import Batch, Outgoing
+from shared_schemas.practice_management import DirectorySyncedV1
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection, Pool
+
+_SAVE_SETTINGS = """
+kept AS (
+    INSERT INTO practice SELECT * FROM unnest($1::text[], $2::int[], $3::jsonb[])
+    ON CONFLICT (practice_id) DO UPDATE SET settings_version = excluded.settings_version, settings = excluded.settings
+    WHERE practice.settings_version < excluded.settings_version
+    RETURNING 1
+)"""
+
+_SAVE_DIRECTORY = """
+kept AS (
+    INSERT INTO directory SELECT * FROM unnest($1::text[], $2::jsonb[], $3::timestamptz[])
+    ON CONFLICT (practice_id) DO UPDATE SET directory = excluded.directory, as_of = excluded.as_of
+    WHERE directory.as_of < excluded.as_of
+    RETURNING 1
+)"""
+
+MOST_KEPT = 2_000
+"""Practices in memory. A large one's settings take milliseconds to read, and every batch asks for them."""
+
+
+class Practices:
+    """The practices that were asked for, each as of its newest settings."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Practice] = {}
+
+    async def of(self, connection: "Connection", practice_ids: Collection[str]) -> dict[str, Practice]:
+        """These practices as they are now; those whose settings we do not have are left out."""
+        versions = await connection.fetch(
+            "SELECT practice_id, settings_version FROM practice WHERE practice_id = ANY ($1::text[])",
+            list(practice_ids),
+        )
+        kept = {row["practice_id"]: self._kept.get(row["practice_id"]) for row in versions}
+        stale = [id_ for id_, version in versions if (one := kept[id_]) is None or one.version != version]
+        if stale:
+            if len(self._kept) > MOST_KEPT:
+                self._kept.clear()
+            read = await settings_of(connection, stale)
+            self._kept |= {id_: practice_from(one) for id_, one in read.items()}
+        return {id_: self._kept[id_] for id_ in kept if id_ in self._kept}
+
+    async def one(self, pool: "Pool", practice_id: str) -> Practice | None:
+        """One practice; None while we have no settings of it."""
+        async with practice_scope(pool, practice_id) as connection:
+            return (await self.of(connection, [practice_id])).get(practice_id)
+
+
+async def settings_of(connection: "Connection", practice_ids: Collection[str]) -> dict[str, RoutingSettingsPublishedV1]:
+    """The newest settings that we have of these practices."""
+    rows = await connection.fetch(
+        "SELECT practice_id, settings FROM practice WHERE practice_id = ANY ($1::text[])", list(practice_ids)
+    )
+    return {row["practice_id"]: RoutingSettingsPublishedV1.model_validate_json(row["settings"]) for row in rows}
+
+
+async def directory_of(connection: "Connection", practice_id: str) -> DirectorySyncedV1 | None:
+    """The practice's locations and providers; None while we have heard of none."""
+    found = await connection.fetchval("SELECT directory FROM directory WHERE practice_id = $1", practice_id)
+    return DirectorySyncedV1.model_validate_json(found) if found is not None else None
+
+
+async def save_settings(
+    batch: Batch, settings: Sequence[RoutingSettingsPublishedV1], publish: Sequence[Outgoing]
+) -> None:
+    """Keep the newest settings of each practice."""
+    newest = {one.practice_id: one for one in sorted(settings, key=lambda one: one.version)}
+    rows = [(practice, one.version, one.model_dump_json()) for practice, one in sorted(newest.items())]
+    await batch.write(_SAVE_SETTINGS, *columns(rows, 3), publish=publish)
+
+
+async def save_directories(batch: Batch, directories: Sequence[DirectorySyncedV1]) -> None:
+    """Keep the newest directory of each practice."""
+    newest = {one.practice_id: one for one in sorted(directories, key=lambda one: one.as_of)}
+    rows = [(practice, one.model_dump_json(), one.as_of) for practice, one in sorted(newest.items())]
+    await batch.write(_SAVE_DIRECTORY, *columns(rows, 3))
+
+
+def practice_from(settings: RoutingSettingsPublishedV1) -> Practice:
+    """The part of the settings that says who sees what."""
+    return Practice(
+        settings.version,
+        tuple(
+            Member(one.staff_id, one.active, one.role == "administrator", one.unassigned, one.name, one.subscriptions)
+            for one in settings.members
+        ),
+        {inbox.id: inbox.members for inbox in settings.shared_inboxes},
+        {inbox.id: inbox.label for inbox in settings.shared_inboxes},
+        settings.default_subscribers,
+    )
