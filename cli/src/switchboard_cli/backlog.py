@@ -7,12 +7,13 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared_database.migrations import ServiceSchema
+from switchboard_cli.connecting import kafka_at
 
 
 async def unread_records(bootstrap_servers: str, dsn: str, schemas: Sequence[ServiceSchema]) -> int | None:
     """How many records the consumers of these services have still to handle; None while one has not begun at all."""
     connection = await asyncpg.connect(dsn)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    consumer = AIOKafkaConsumer(**kafka_at(bootstrap_servers).options)
     await consumer.start()
     try:
         unread = 0

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from shared_messaging import KafkaConnection, partition_counts
+from shared_messaging import partition_counts
 from shared_schemas.topics import CATALOGUE
+from switchboard_cli.connecting import kafka_at
 from switchboard_cli.failures import Failed
 
 _OWN_HEADERS = "dlq_"
@@ -58,7 +59,7 @@ async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) ->
     if not names:
         message = f"there is no topic {topic} in the catalogue"
         raise Failed(message)
-    counts = await partition_counts(KafkaConnection(bootstrap_servers, "switchboard-cli"), names, patience=_PATIENCE)
+    counts = await partition_counts(kafka_at(bootstrap_servers), names, patience=_PATIENCE)
     partitions = [TopicPartition(name, part) for name, count in counts.items() for part in range(count)]
     async with _reader(bootstrap_servers) as reader:
         found = [letter async for letter in _read(reader, partitions)]
@@ -77,7 +78,7 @@ async def dead_letter_at(bootstrap_servers: str, position: str) -> DeadLetter:
 
 async def replay(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> int:
     """Put dead letters back to their topics, byte for byte, and return how many. Safe to repeat: ids stay the same."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**kafka_at(bootstrap_servers).options, acks="all", enable_idempotence=True)
     await producer.start()
     try:
         for letter in letters:
@@ -91,7 +92,7 @@ async def replay(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> int:
 
 @asynccontextmanager
 async def _reader(bootstrap_servers: str) -> AsyncGenerator[AIOKafkaConsumer]:
-    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    reader = AIOKafkaConsumer(**kafka_at(bootstrap_servers).options, enable_auto_commit=False)
     await reader.start()
     try:
         yield reader

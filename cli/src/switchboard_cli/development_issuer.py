@@ -7,15 +7,29 @@ other installation is configured with a real issuer's JWKS instead.
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-ISSUER = "switchboard-development"
+from shared_web.settings import DEVELOPMENT_ISSUER
+
+ISSUER = DEVELOPMENT_ISSUER
 AUDIENCE = "switchboard"
 TOKEN_SECONDS = 12 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the issuer signs in (`development_sign_in`)."""
+
+    staff_id: str
+    name: str
+    role: str
+    practice_id: str | None
+    """None for operators only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +64,34 @@ class DevelopmentIssuer:
         public = self._key().as_dict(private=False)
         self.jwks_path.write_text(json.dumps({"keys": [public]}), encoding="utf-8")
 
-    def token(self, *, role: str, practice_id: str | None, staff_id: str) -> str:
+    def token(self, *, role: str, practice_id: str | None, staff_id: str, seconds: int = TOKEN_SECONDS) -> str:
         """A token for one person, valid for twelve hours. Raises FileNotFoundError before `prepare`."""
         key, now = self._key(), int(time.time())
         claims: dict[str, object] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "iat": now,
-            "exp": now + TOKEN_SECONDS,
+            "exp": now + seconds,
             "sub": staff_id,
             "role": role,
         }
         if practice_id is not None:
             claims |= {"practice_id": practice_id, "staff_id": staff_id}
         return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
+
+    def introduce(self, people: Sequence[Person]) -> None:
+        """Note who can be picked at sign-in."""
+        self._people_path.write_text(json.dumps([asdict(one) for one in people]), encoding="utf-8")
+
+    def people(self) -> list[Person]:
+        """Who was introduced; nobody without a seed."""
+        if not self._people_path.exists():
+            return []
+        return [Person(**one) for one in json.loads(self._people_path.read_text("utf-8"))]
+
+    @property
+    def _people_path(self) -> Path:
+        return self.directory / "people.json"
 
     @property
     def _key_path(self) -> Path:

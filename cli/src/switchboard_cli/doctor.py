@@ -22,12 +22,16 @@ import ingest.settings
 import notifier.settings
 import pm_sync.settings
 import router.settings
+from ingest.adapters.blobs import BLOB_FAILURES, Blobs
+from pm_sync.status import State, state_of
 from pm_sync.storage.connections import StoredConnection, connections_of
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import current_revision, newest_revision
 from shared_schemas.topics import CATALOGUE
 from shared_web import Problem, TokenVerifier
 from shared_web.settings import given
+from switchboard_cli.connecting import kafka_at
+from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
 from switchboard_cli.topics import check_topics
 
@@ -42,6 +46,7 @@ CLOCK_FAILURE = timedelta(seconds=30)
 """Beyond this, tokens that are valid are refused (`shared_web.principals.CLOCK_SKEW_SECONDS`)."""
 STALE_AFTER = timedelta(hours=24)
 """The freshness limit that a practice has unless it chose another: rule L6."""
+_PM_STATES: Mapping[State, Status] = {"ok": "ok", "new": "warning", "late": "warning", "failing": "failure"}
 
 SETTINGS: Mapping[str, type[BaseModel]] = {
     "ingest": ingest.settings.Settings,
@@ -73,7 +78,7 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
     for finding in _settings():
         yield finding
     looks: list[tuple[str, str, Callable[[str], Awaitable[list[Finding]]]]] = [
-        ("identity provider", "SWITCHBOARD_JWKS", _identity_provider),
+        ("identity provider", "SWITCHBOARD_JWT_ISSUER", _identity_provider),
         ("kafka", "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", lambda servers: _kafka(servers, partitions)),
         ("postgres", "SWITCHBOARD_POSTGRES_DSN", _postgres),
     ]
@@ -84,6 +89,8 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
             continue
         for finding in await _found(name, look(value)):
             yield finding
+    for finding in await _found("blob store", _blob_store()):
+        yield finding
 
 
 def _settings() -> Iterator[Finding]:
@@ -103,14 +110,30 @@ async def _found(name: str, looking: Awaitable[list[Finding]]) -> list[Finding]:
         return await asyncio.wait_for(looking, PATIENCE_SECONDS)
     except TimeoutError:
         return [Finding(name, "failure", f"does not answer within {PATIENCE_SECONDS} s")]
+    except Failed as error:
+        return [Finding(name, "failure", str(error))]
     except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, ValueError) as error:
         return [Finding(name, "failure", f"cannot be reached or refuses: {type(error).__name__}")]
 
 
-async def _identity_provider(jwks: str) -> list[Finding]:
-    """A token of nobody's is refused only by somebody who has the keys."""
+async def _blob_store() -> list[Finding]:
+    """Where the services that are looked at keep files: it is tried with one of its own."""
+    field = ingest.settings.Settings.model_fields["blob_url"]
+    url: str = next(given("SWITCHBOARD_INGEST_BLOB_URL"), field.default)
+    kind = url.partition(":")[0]
     try:
-        await TokenVerifier(jwks, issuer="doctor", audience="doctor").verify("not-a-token")
+        await Blobs(url).try_out()
+    except BLOB_FAILURES as error:
+        detail = f"SWITCHBOARD_INGEST_BLOB_URL ({kind}) cannot be written and read: {type(error).__name__}"
+        return [Finding("blob store", "failure", detail)]
+    return [Finding("blob store", "ok", f"{kind}: what is kept can be read again")]
+
+
+async def _identity_provider(issuer: str) -> list[Finding]:
+    """A token of nobody's is refused only by somebody who has the keys."""
+    jwks = next(given("SWITCHBOARD_JWKS"), None)
+    try:
+        await TokenVerifier(jwks, issuer=issuer, audience="doctor").verify("not-a-token")
     except Problem as problem:
         if problem.status == HTTPStatus.UNAUTHORIZED:
             return [Finding("identity provider", "ok", "its keys can be read")]
@@ -119,7 +142,7 @@ async def _identity_provider(jwks: str) -> list[Finding]:
 
 
 async def _kafka(bootstrap_servers: str, partitions: int) -> list[Finding]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**kafka_at(bootstrap_servers).options)
     try:
         await admin.start()
         brokers = (await admin.describe_cluster())["brokers"]
@@ -139,7 +162,7 @@ async def _kafka(bootstrap_servers: str, partitions: int) -> list[Finding]:
 
 async def _dead_letters(bootstrap_servers: str) -> int:
     """How many records the dead-letter topics hold, those that were put back among them."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    consumer = AIOKafkaConsumer(**kafka_at(bootstrap_servers).options)
     await consumer.start()
     try:
         there = await consumer.topics()
@@ -210,14 +233,13 @@ async def _pm_connections(dsn: str, practices: list[str]) -> list[Finding]:
 
 
 def pm_finding(connection: StoredConnection, practice_id: str, now: datetime) -> Finding:
-    """How one connection to a practice-management system goes."""
+    """How one connection to a practice-management system goes. Its problem is in words of ours, with nothing of theirs."""
     name = f"pm connection {practice_id}/{connection.connection_id}"
-    if connection.last_success_at is None:
-        return Finding(name, "failure", "has never succeeded")
-    age = now - connection.last_success_at
-    said = f"last success {age // timedelta(minutes=1)} min ago"
-    if age > STALE_AFTER:
-        return Finding(name, "failure", f"{said}: appointments count as stale")
-    if connection.last_problem is not None:
-        return Finding(name, "warning", f"{said}, and the last run had a problem: see its status")
-    return Finding(name, "ok", said)
+    state = state_of(connection, now)
+    said = connection.last_problem or "nothing has come yet"
+    if connection.last_success_at is not None:
+        age = now - connection.last_success_at
+        said = f"last success {age // timedelta(minutes=1)} min ago" + (f": {said}" if state == "failing" else "")
+        if age > STALE_AFTER:
+            return Finding(name, "failure", f"{said}: appointments count as stale")
+    return Finding(name, _PM_STATES[state], said)

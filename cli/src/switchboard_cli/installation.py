@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared_database.migrations import migrate
+from shared_database.sealing import new_key
+from switchboard_cli import development_sign_in
 from switchboard_cli.development_issuer import DevelopmentIssuer
 from switchboard_cli.embedded.process import child_process
 from switchboard_cli.embedded.stack import embedded_stack
@@ -74,15 +76,31 @@ async def running(
         environment = {
             **os.environ,
             **issuer.environment,
+            **development_sign_in.settings_for(issuer.directory, base_url),
             "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers,
             "SWITCHBOARD_POSTGRES_DSN": stack.postgres_dsn,
             "SWITCHBOARD_PUBLIC_URL": base_url,
+            "SWITCHBOARD_INGEST_BLOB_URL": (directory / "blobs").absolute().as_uri(),
             "SWITCHBOARD_PM_SYNC_DROP_DIR": str(directory / "pm-drop"),
+            "SWITCHBOARD_NOTIFIER_SECRET_KEY": _secret_key(directory / "notifier-secret-key"),
+            "SWITCHBOARD_PM_SYNC_SECRET_KEY": _secret_key(directory / "pm-secret-key"),
+            "SWITCHBOARD_INGEST_SECRET_KEY": _secret_key(directory / "file-secret-key"),
+            "SWITCHBOARD_PM_SYNC_MLLP_HOST": "127.0.0.1",
+            "SWITCHBOARD_PM_SYNC_MLLP_PORT": os.environ.get("SWITCHBOARD_PM_SYNC_MLLP_PORT") or str(free_port()),
+            "SWITCHBOARD_OUTBOUND_ALLOWED": "127.0.0.0/8,::1/128",
             **(settings or {}),
         }
         progress("services", "starting ingest, router, notifier and pm-sync")
         async with _services(directory, chosen_port, environment, progress):
             yield Installation(directory, base_url, stack.kafka_bootstrap_servers, stack.postgres_dsn, issuer)
+
+
+def _secret_key(file: Path) -> str:
+    """The same as last time in this directory: what was encrypted then must be readable now."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(new_key(), encoding="ascii")
+    return file.read_text("ascii")
 
 
 @asynccontextmanager

@@ -3,10 +3,12 @@
 Each service says which paths it answers (`PATHS`); the gateway of a larger installation does the same by configuration.
 """
 
+import os
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,7 +23,10 @@ import router.app
 import router.settings
 from shared_database.migrations import ServiceSchema
 from shared_observability import health_routes
-from shared_web import Problem, install_problem_details
+from shared_web import Problem, bounded_app
+from shared_web.settings import ServiceSettings
+from switchboard_cli import development_sign_in
+from switchboard_cli.development_issuer import DevelopmentIssuer
 
 _CREATE: Mapping[str, Callable[[], FastAPI]] = {
     "ingest": lambda: ingest.app.create_app(ingest.settings.Settings.model_validate({})),
@@ -61,12 +66,15 @@ def create_origin() -> FastAPI:
                 await running.enter_async_context(service.router.lifespan_context(service))
             yield
 
-    origin = FastAPI(title="Switchboard", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    install_problem_details(origin)
+    origin = bounded_app("Switchboard", lifespan)
     checks = {
         f"{name}.{check}": ask for name, service in services.items() for check, ask in service.state.checks.items()
     }
     origin.include_router(health_routes(checks))
+    if development_sign_in.VARIABLE in os.environ:
+        issuer = DevelopmentIssuer(Path(os.environ[development_sign_in.VARIABLE]))
+        public_url = ServiceSettings.model_validate({}).public_url
+        origin.include_router(development_sign_in.routes(issuer, public_url))
     origin.router.default = _by_path({name: (services[name], paths) for name, paths in _PATHS.items()})
     origin.state.draining = lambda: _drain(services.values())
     return origin

@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,12 @@ class Place:
 
 
 def read_settings(path: Path) -> RoutingSettingsPublishedV1:
-    """Read a file. Raises `Failed` that names file, line and column of every mistake, unknown keys among them."""
+    """Read a file; `-` is the standard input.
+
+    Raises `Failed` that names file, line and column of every mistake, unknown keys among them.
+    """
     try:
-        text = path.read_bytes()
+        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise Failed(message) from error

@@ -2,12 +2,13 @@
 
 import asyncio
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from shared_observability import configure_logging
+from shared_observability import configure_logging, configure_tracing, trace_requests
 from shared_web import serve
 from shared_web.stopping import stopped_because
 from switchboard_cli.failures import Failed
@@ -26,9 +27,10 @@ def run_service(name: str, *, host: str, port: int, ready_file: Path | None = No
     configure_logging(name)
     try:
         app = create_origin() if name == ALL else create_service(name)
+        if configure_tracing(name):
+            trace_requests(app)
     except ValidationError as error:
-        places = sorted({str(part) for problem in error.errors() for part in problem["loc"][:1]})
-        raise Failed(f"missing or bad settings: {', '.join(places)}") from None
+        raise Failed(f"missing or bad settings: {', '.join(sorted(set(_problems(error))))}") from None
     try:
         asyncio.run(_serve_until_signalled(app, host, port, ready_file))
     except OSError as error:
@@ -36,6 +38,14 @@ def run_service(name: str, *, host: str, port: int, ready_file: Path | None = No
     reason = stopped_because()
     if reason is not None:
         raise Failed(f"{name} has stopped: {reason}")
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """The settings by name; what our own checks say of them names no value."""
+    for problem in error.errors(include_input=False):
+        name = str(problem["loc"][0])
+        own = problem.get("ctx", {}).get("error")
+        yield f"{name} ({own})" if own is not None else name
 
 
 async def _serve_until_signalled(app: FastAPI, host: str, port: int, ready_file: Path | None) -> None:

@@ -8,6 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared_schemas.topics import CATALOGUE, DEAD_LETTER_RETENTION, milliseconds
+from switchboard_cli.connecting import kafka_at
 
 DEFAULT_PARTITIONS = 8
 DEAD_LETTER_PARTITIONS = 1
@@ -42,7 +43,7 @@ def wanted_topics(partitions: int) -> list[WantedTopic]:
 
 async def apply_topics(bootstrap_servers: str, *, partitions: int, replication: int) -> list[str]:
     """Create the topics that are missing and return their names. Changes nothing that exists; safe to run at once."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**kafka_at(bootstrap_servers).options)
     await admin.start()
     try:
         existing = set(await admin.list_topics())
@@ -67,7 +68,7 @@ async def apply_topics(bootstrap_servers: str, *, partitions: int, replication: 
 
 async def check_topics(bootstrap_servers: str, *, partitions: int) -> list[Difference]:
     """Compare the cluster with the catalogue: missing topics, fewer partitions than wanted, other configuration."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**kafka_at(bootstrap_servers).options)
     await admin.start()
     try:
         existing = set(await admin.list_topics())

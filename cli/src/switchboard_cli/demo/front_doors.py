@@ -1,23 +1,22 @@
 """How the demo's patients reach the practice: the same webhooks and endpoints that everybody else has to use."""
 
-import base64
-import hashlib
-import hmac
+import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared_schemas import ids
 from switchboard_cli.demo import practice
 from switchboard_cli.demo.practice import Patient
+from switchboard_cli.demo.stand_in_telnyx import telnyx_headers
+from switchboard_cli.demo.stand_in_twilio import twilio_signature
 
-
-def twilio_signature(auth_token: str, url: str, form: Mapping[str, str]) -> str:
-    """Sign as Twilio does: https://www.twilio.com/docs/usage/security#validating-requests"""
-    signed = url + "".join(name + form[name] for name in sorted(form))
-    return base64.b64encode(hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+_TEXTED_WITHIN = 30.0
+_TWILIO = f"https://api.twilio.com/2010-04-01/Accounts/{practice.ACCOUNT_SID}"
 
 
 @dataclass(slots=True)
@@ -27,13 +26,14 @@ class FrontDoors:
     http: httpx.AsyncClient
     public_url: str
     auth_token: str
+    telnyx_key: Ed25519PrivateKey
     adapter_token: str
     outbox_url: str
     _sessions: dict[str, dict[str, str]] = field(default_factory=dict)
     """Messenger sessions by patient: the request headers of a logged-in browser."""
 
-    async def text(self, phone: str, body: str, *, provider_message_id: str) -> str:
-        """Send an SMS; returns the id that the message will have."""
+    async def text(self, phone: str, body: str, *, provider_message_id: str, picture: bool = False) -> str:
+        """Send an SMS, with or without a picture; returns the id that the message will have."""
         form = {
             "MessageSid": provider_message_id,
             "AccountSid": practice.ACCOUNT_SID,
@@ -42,7 +42,19 @@ class FrontDoors:
             "Body": body,
             "NumMedia": "0",
         }
+        if picture:
+            url = f"{_TWILIO}/Messages/{provider_message_id}/Media/ME{provider_message_id[2:]}"
+            form |= {"NumMedia": "1", "MediaUrl0": url, "MediaContentType0": "image/png"}
         await self._twilio(f"/hooks/twilio/sms/{practice.SMS_CHANNEL}", form)
+        return ids.message_id("sms", practice.PRACTICE_ID, provider_message_id)
+
+    async def text_by_telnyx(self, phone: str, body: str, *, provider_message_id: str) -> str:
+        """Send an SMS through the other provider; returns the id that the message will have."""
+        payload = {"id": provider_message_id, "from": {"phone_number": phone}, "text": body, "media": []}
+        content = json.dumps({"data": {"event_type": "message.received", "payload": payload}}).encode()
+        headers = telnyx_headers(self.telnyx_key, content, datetime.now(UTC))
+        path = f"/hooks/telnyx/sms/{practice.TELNYX_CHANNEL}"
+        (await self.http.post(path, content=content, headers=headers)).raise_for_status()
         return ids.message_id("sms", practice.PRACTICE_ID, provider_message_id)
 
     async def call(self, phone: str, extension: str | None, *, recording_id: str) -> str:
@@ -61,11 +73,13 @@ class FrontDoors:
             "CallSid": call["CallSid"],
             "AccountSid": practice.ACCOUNT_SID,
             "RecordingSid": recording_id,
-            "RecordingUrl": f"https://api.twilio.com/2010-04-01/Accounts/{practice.ACCOUNT_SID}/Recordings/{recording_id}",
+            "RecordingUrl": f"{_TWILIO}/Recordings/{recording_id}",
             "RecordingStatus": "completed",
             "RecordingDuration": "12",
         }
         await self._twilio(f"{path}/recording", recording)
+        words = {"TranscriptionStatus": "completed", "TranscriptionText": "These are made-up words of the demo."}
+        await self._twilio(f"{path}/transcription", {**recording, **words})
         return ids.message_id("voicemail", practice.PRACTICE_ID, recording_id)
 
     async def write(self, patient: Patient, body: str, *, reason_id: str | None, client_message_id: str) -> str:
@@ -102,6 +116,16 @@ class FrontDoors:
         answer = await self.http.post("/v1/messages", json=content, headers=headers)
         return str(answer.raise_for_status().json()["message_id"])
 
+    async def is_told_what_to_do(self, phone: str) -> bool:
+        """Whether a phone is texted the words for an emergency, soon."""
+        try:
+            async with asyncio.timeout(_TEXTED_WITHIN):
+                while not any("911" in body for body in await self._texts_to(phone)):  # noqa: ASYNC110 - as below
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            return False
+        return True
+
     async def _twilio(self, path: str, form: Mapping[str, str]) -> None:
         signature = twilio_signature(self.auth_token, self.public_url + path, form)
         answer = await self.http.post(path, data=dict(form), headers={"X-Twilio-Signature": signature})
@@ -110,8 +134,9 @@ class FrontDoors:
     async def _log_in(self, patient: Patient) -> dict[str, str]:
         """Phone, code, date of birth. The cookies are kept per patient: each has a browser of their own."""
         start = {"practice_slug": practice.PRACTICE_ID, "phone": patient.phone}
+        earlier = len(await self._texts_to(patient.phone))
         login_id = (await self.http.post("/v1/messenger/login", json=start)).raise_for_status().json()["login_id"]
-        proof = {"login_id": login_id, "code": await self._code_for(patient.phone)}
+        proof = {"login_id": login_id, "code": await self._code_for(patient.phone, earlier)}
         (await self.http.post("/v1/messenger/login/verify", json=proof)).raise_for_status()
         birth = {"login_id": login_id, "date_of_birth": patient.birth_date.isoformat()}
         answer = (await self.http.post("/v1/messenger/login/verify", json=birth)).raise_for_status()
@@ -121,8 +146,14 @@ class FrontDoors:
         self._sessions[patient.patient_id] = session
         return session
 
-    async def _code_for(self, phone: str) -> str:
-        """The newest code that was texted to this phone."""
-        texts = (await self.http.get(self.outbox_url)).raise_for_status().json()
-        bodies = [text["body"] for text in texts if text["to"] == phone]
+    async def _code_for(self, phone: str, earlier: int) -> str:
+        """The code that is texted to this phone after `earlier` other texts: soon after the answer to who asked for it."""
+        async with asyncio.timeout(_TEXTED_WITHIN):
+            while len(bodies := await self._texts_to(phone)) <= earlier:  # noqa: ASYNC110 - nobody announces it
+                await asyncio.sleep(0.05)
         return "".join(character for character in bodies[-1] if character.isdigit())[:6]
+
+    async def _texts_to(self, phone: str) -> list[str]:
+        """What was texted to this phone, the newest last."""
+        texts = (await self.http.get(self.outbox_url)).raise_for_status().json()
+        return [str(text["body"]) for text in texts if text["to"] == phone]

@@ -10,11 +10,11 @@ from switchboard_cli.demo import practice
 from switchboard_cli.demo.front_doors import FrontDoors
 from switchboard_cli.demo.scenario import RUSH_MESSAGES, RUSH_PER_SECOND, SCENARIO, STRANGER, Expected, Step, rush_step
 from switchboard_cli.demo.seed import provider_message_id
+from switchboard_cli.demo.staff_desk import StaffDesk
 from switchboard_cli.demo.staff_room import Heard, StaffRoom
 
 STRANGERS_PHONE = "+13125550199"
 WAIT_SECONDS = 15.0
-_WORDS = "This is a made-up message of the demo."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Player:
 
     doors: FrontDoors
     room: StaffRoom
+    desk: StaffDesk
     patients: list[practice.Patient]
     run: str
     """Different in each run, so that the provider's message ids are new."""
@@ -64,8 +65,13 @@ class Player:
             message_id = await self._send(step, index)
         heard = await self.room.told(message_id, set(step.expected.told), seconds=WAIT_SECONDS)
         milliseconds = (heard.last_at - began) * 1000
+        problems = differences(step.expected, heard)
+        if not problems:
+            problems = await self.desk.problems(step, min(heard.told), heard.routed)
+        if step.expected.urgent and not await self.doors.is_told_what_to_do(self.patients[step.patient - 1].phone):
+            problems.append("the patient was not told what to do")
         patient_id = heard.routed.get("patient_id", "?")
-        return Played(step, patient_id, message_id, heard, milliseconds, tuple(differences(step.expected, heard)))
+        return Played(step, patient_id, message_id, heard, milliseconds, tuple(problems))
 
     async def _send(self, step: Step, index: int) -> str:
         patient = self.patients[step.patient - 1]
@@ -73,16 +79,19 @@ class Player:
             case "sms":
                 phone = STRANGERS_PHONE if step.patient == STRANGER else patient.phone
                 sid = provider_message_id("SM", self.run, index)
-                return await self.doors.text(phone, _WORDS, provider_message_id=sid)
+                return await self.doors.text(phone, step.words, provider_message_id=sid, picture=step.picture)
+            case "telnyx":
+                telnyx_id = provider_message_id("TX", self.run, index)
+                return await self.doors.text_by_telnyx(patient.phone, step.words, provider_message_id=telnyx_id)
             case "voicemail":
                 recording = provider_message_id("RE", self.run, index)
                 return await self.doors.call(patient.phone, step.extension, recording_id=recording)
             case "web":
                 client_id = provider_message_id("WB", self.run, index)
-                return await self.doors.write(patient, _WORDS, reason_id=step.reason, client_message_id=client_id)
+                return await self.doors.write(patient, step.words, reason_id=step.reason, client_message_id=client_id)
             case "adapter":
                 provider_id = provider_message_id("AD", self.run, index)
-                return await self.doors.publish(patient, _WORDS, provider_message_id=provider_id)
+                return await self.doors.publish(patient, step.words, provider_message_id=provider_id)
 
 
 def differences(expected: Expected, heard: Heard) -> list[str]:
@@ -97,6 +106,7 @@ def differences(expected: Expected, heard: Heard) -> list[str]:
         "reason": (routed["reason"]["id"], routed["reason"]["source"]),
         "location": (routed["location"]["id"], routed["location"]["source"]),
         "destination": routed["destination"]["kind"],
+        "urgent": routed["urgent"],
     }
     wanted = {
         "told": expected.told,
@@ -105,5 +115,6 @@ def differences(expected: Expected, heard: Heard) -> list[str]:
         "reason": (expected.reason, expected.reason_source),
         "location": (expected.location, expected.location_source),
         "destination": expected.destination,
+        "urgent": expected.urgent,
     }
     return [f"{what}: expected {wanted[what]}, found {found[what]}" for what in wanted if wanted[what] != found[what]]

@@ -7,6 +7,7 @@ import csv
 import io
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 PRACTICE_ID = "maple-street"
 PRACTICE_NAME = "Maple Street Family Medicine"
@@ -16,6 +17,15 @@ OTHER_PRACTICE_NAME = "Oak Hill Pediatrics"
 LOCATIONS = {"elm": "Elm Street", "river": "River Road", "north": "North Clinic"}
 PROVIDERS = {"dr-ash": "Dr. Ash Example", "dr-birch": "Dr. Birch Example", "dr-cedar": "Dr. Cedar Example"}
 _PROVIDER_AT = {"elm": "dr-ash", "river": "dr-birch", "north": "dr-cedar"}
+
+MESSENGER = {
+    "colour": "#17594a",
+    "hours": {
+        "en": "Monday to Friday, 8 AM to 5 PM. We answer within a day.",
+        "es": "De lunes a viernes, de 8 a 17 h. Respondemos en un día.",
+    },
+}
+"""How its messenger looks, and what it says at the foot of each page."""
 
 SMS_CHANNEL = "maple-sms"
 VOICE_CHANNEL = "maple-voice"
@@ -29,6 +39,7 @@ ACCOUNT_SID = "AC" + "0" * 31 + "1"
 
 EXTENSIONS = {"1": "appointments", "2": "refills", "3": "nurse-line"}
 NURSE_LINE = "nurse-line"
+EMERGENCY_WORDS = ["chest pain", "cannot breathe", "can't breathe", "stroke", "suicide"]
 
 
 def provider_at(location_id: str) -> str:
@@ -36,7 +47,7 @@ def provider_at(location_id: str) -> str:
     return _PROVIDER_AT[location_id]
 
 
-PATIENT_COUNT = 48
+PATIENT_COUNT = 72
 _NO_APPOINTMENT = range(37, 43)
 _CANCELLED_ONLY = range(43, 46)
 _PAST_ONLY = range(46, 49)
@@ -68,7 +79,7 @@ class Patient:
     @property
     def location_id(self) -> str | None:
         """Where the next appointment is; None where there is none to come."""
-        if self.number > _NO_APPOINTMENT.start - 1:
+        if self.number in (*_NO_APPOINTMENT, *_CANCELLED_ONLY, *_PAST_ONLY):
             return None
         return list(LOCATIONS)[self.number % len(LOCATIONS)]
 
@@ -84,7 +95,7 @@ class Patient:
             return [self._row("", "", None)]
         if self.number in _CANCELLED_ONLY:
             return [self._row("cancelled", "elm", self.next_start)]
-        if self.number in _PAST_ONLY or self.location_id is None:
+        if self.location_id is None:
             return [self._row("fulfilled", "river", self.started_at - timedelta(days=3))]
         elsewhere = "river" if self.location_id == "elm" else "elm"
         later = self._row("booked", elsewhere, self.next_start + timedelta(days=30), suffix="-later")
@@ -123,6 +134,40 @@ def appointments_csv(people: list[Patient]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def fhir_resources(people: list[Patient]) -> list[dict[str, Any]]:
+    """The same, as FHIR resources."""
+    places = [{"resourceType": "Location", "id": id_, "name": name} for id_, name in LOCATIONS.items()]
+    providers = [
+        {"resourceType": "Practitioner", "id": id_, "name": [{"text": name}]} for id_, name in PROVIDERS.items()
+    ]
+    rows = [row for patient in people for row in patient.appointment_rows()]
+    return [*places, *providers, *map(_fhir_patient, people), *(_fhir_appointment(row) for row in rows if row["start"])]
+
+
+def _fhir_patient(patient: Patient) -> dict[str, Any]:
+    return {
+        "resourceType": "Patient",
+        "id": patient.patient_id,
+        "name": [{"use": "official", "family": f"McSample-{patient.number:03}", "given": ["Testy"]}],
+        "telecom": [{"system": "phone", "value": patient.phone}],
+        "birthDate": patient.birth_date.isoformat(),
+    }
+
+
+def _fhir_appointment(row: dict[str, str]) -> dict[str, Any]:
+    actors = {"Patient": row["patient_id"], "Location": row["location_id"], "Practitioner": row["provider_id"]}
+    return {
+        "resourceType": "Appointment",
+        "id": row["appointment_id"],
+        "status": row["status"],
+        "start": row["start"],
+        "end": row["end"],
+        "participant": [
+            {"actor": {"reference": f"{kind}/{id_}"}, "status": "accepted"} for kind, id_ in actors.items() if id_
+        ],
+    }
 
 
 @dataclass(frozen=True, slots=True)

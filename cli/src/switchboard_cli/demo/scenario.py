@@ -6,7 +6,8 @@ The expectations are written down, not computed: they are what a practice manage
 from dataclasses import dataclass
 from typing import Literal
 
-Channel = Literal["sms", "web", "voicemail", "adapter"]
+Channel = Literal["sms", "telnyx", "web", "voicemail", "adapter"]
+"""How the demo shows it: `sms` is a text through Twilio."""
 STRANGER = 0
 """Stands for somebody whose number the practice does not know."""
 
@@ -22,6 +23,8 @@ class Expected:
     reason: str | None = None
     reason_source: str = "none"
     destination: str = "unassigned"
+    urgent: bool = False
+    """And the patient is texted at once what to do in an emergency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class Step:
     """The extension chosen on the phone."""
     repeats: int = 1
     """How often the provider delivers the same webhook."""
+    picture: bool = False
+    """A text with a picture."""
+    answer: str | None = None
+    """What the person who is told texts back."""
+    words: str = "This is a made-up message of the demo."
+
+    @property
+    def has_file(self) -> bool:
+        """Staff can look at something, or listen to it."""
+        return self.picture or self.channel == "voicemail"
 
 
 def _told(*people: str, because: str = "subscription") -> tuple[frozenset[str], str]:
@@ -51,10 +64,10 @@ _NORTH = ("north", "appointment")
 _UNKNOWN = (None, "none")
 
 SCENARIO: tuple[Step, ...] = (
-    Step("a text goes to the front desk of the next appointment's location", "sms", 3,
-         Expected(*_told("fay-front"), *_ELM)),
-    Step("another patient, another location, another front desk", "sms", 4,
-         Expected(*_told("finn-front"), *_RIVER)),
+    Step("a text with a picture goes to the front desk of the next appointment's location", "sms", 3,
+         Expected(*_told("fay-front"), *_ELM), picture=True),
+    Step("another patient, another front desk, and its answer arrives on the phone", "sms", 4,
+         Expected(*_told("finn-front"), *_RIVER), answer="This is a made-up answer of the demo."),
     Step("the web messenger asks for a reason", "web", 6,
          Expected(*_told("mia-medical"), *_ELM, "refills", "picked"), reason="refills"),
     Step("the next web message within the hour keeps it", "web", 6,
@@ -65,7 +78,7 @@ SCENARIO: tuple[Step, ...] = (
          Expected(*_told("fay-front"), *_ELM)),
     Step("billing goes to billing, whatever the location", "web", 7,
          Expected(*_told("bo-billing"), *_RIVER, "billing", "picked"), reason="billing"),
-    Step("a voicemail to extension 2 is about refills", "voicemail", 9,
+    Step("a voicemail to extension 2 is about refills: recording and words follow", "voicemail", 9,
          Expected(*_told("mia-medical"), *_ELM, "refills", "extension"), extension="2"),
     Step("extension 3 goes to the nurse line's shared inbox", "voicemail", 10,
          Expected(*_told("nia-nurse", because="inbox_member"), *_RIVER, destination="shared_inbox"), extension="3"),
@@ -89,6 +102,10 @@ SCENARIO: tuple[Step, ...] = (
          Expected(*_told("fay-front"), *_UNKNOWN)),
     Step("the provider delivers a text three times: it is one message", "sms", 5,
          Expected(*_told("finn-front"), *_NORTH), repeats=3),
+    Step("a text through another provider, and its answer by the same", "telnyx", 14,
+         Expected(*_told("finn-front"), *_NORTH), answer="This is another made-up answer of the demo."),
+    Step("an emergency is answered at once, and marked for everybody", "sms", 1,
+         Expected(*_told("finn-front"), *_RIVER, urgent=True), words="This is made-up chest pain of the demo."),
     Step("somebody else's channel adapter", "adapter", 15,
          Expected(*_told("fay-front"), *_ELM)),
 )  # fmt: skip

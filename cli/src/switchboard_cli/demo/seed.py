@@ -1,5 +1,6 @@
 """Sets up the demo's practice through the public APIs, as an operator would, and says how to drive it from outside."""
 
+import asyncio
 import base64
 import json
 import secrets
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shared_schemas.ids import content_id
 from switchboard_cli.demo import practice
 from switchboard_cli.demo.stand_in_provider import OUTBOX_PATH
-from switchboard_cli.development_issuer import DevelopmentIssuer
+from switchboard_cli.development_issuer import DevelopmentIssuer, Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class Seeded:
     patients: list[practice.Patient]
 
 
-def plan(issuer: DevelopmentIssuer) -> Seeded:
+def plan(issuer: DevelopmentIssuer, telnyx_key: Ed25519PrivateKey) -> Seeded:
     """Secrets and tokens, made on this machine; the seed's ids are the same every time, its secrets are not."""
     return Seeded(
         auth_token=secrets.token_hex(16),
         adapter_token=secrets.token_urlsafe(24),
-        telnyx_key=Ed25519PrivateKey.generate(),
+        telnyx_key=telnyx_key,
         tokens={
             person.staff_id: issuer.token(role=person.role, practice_id=practice.PRACTICE_ID, staff_id=person.staff_id)
             for person in practice.STAFF
@@ -48,10 +49,28 @@ def plan(issuer: DevelopmentIssuer) -> Seeded:
     )
 
 
-async def seed(http: httpx.AsyncClient, operator_token: str, seeded: Seeded) -> None:
-    """Make both practices. Safe to repeat: a second run changes what changed and nothing else."""
+def people() -> list[Person]:
+    """Whom one can sign in as: both practices' staff."""
+    staff = [(practice.PRACTICE_ID, one) for one in practice.STAFF]
+    return [
+        Person(one.staff_id, one.name, one.role, practice_id)
+        for practice_id, one in [*staff, (practice.OTHER_PRACTICE_ID, practice.OTHER_STAFF)]
+    ]
+
+
+async def seed(http: httpx.AsyncClient, operator_token: str, seeded: Seeded, *, fhir_url: str | None = None) -> None:
+    """Make both practices. Safe to repeat: a second run changes what changed and nothing else.
+
+    Appointments come from the FHIR server at `fhir_url`, and without one from a file.
+    """
     operator = Operator(http, operator_token)
-    profile = {"slug": practice.PRACTICE_ID, "name": practice.PRACTICE_NAME, "country": "US"}
+    profile = {
+        "slug": practice.PRACTICE_ID,
+        "name": practice.PRACTICE_NAME,
+        "country": "US",
+        "emergency_words": practice.EMERGENCY_WORDS,
+        "messenger": practice.MESSENGER,
+    }
     await operator.put(f"{practice.PRACTICE_ID}/profile", profile)
     for channel_id, channel in _channels(seeded).items():
         await operator.put(f"{practice.PRACTICE_ID}/channels/{channel_id}", channel)
@@ -59,9 +78,19 @@ async def seed(http: httpx.AsyncClient, operator_token: str, seeded: Seeded) -> 
     other = {"slug": practice.OTHER_PRACTICE_ID, "name": practice.OTHER_PRACTICE_NAME, "country": "US"}
     await operator.put(f"{practice.OTHER_PRACTICE_ID}/profile", other)
     await operator.put_settings(practice.OTHER_PRACTICE_ID, practice.other_routing_settings())
-    connection = {"kind": "csv", "time_zone": "America/New_York"}
-    await operator.put(f"{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}", connection)
-    await operator.upload(practice.appointments_csv(seeded.patients))
+    if fhir_url is None:
+        await operator.put(_CONNECTION, {"kind": "csv", "time_zone": "America/New_York"})
+        await operator.upload(practice.appointments_csv(seeded.patients))
+    else:
+        asked_at = datetime.now(UTC)
+        await operator.put(_CONNECTION, {"kind": "fhir-r4", "base_url": fhir_url, **_FHIR})
+        await operator.until_synced(asked_at)
+
+
+_CONNECTION = f"{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}"
+_FHIR = {"time_zone": "America/New_York", "poll": "PT2S", "reread": "PT5M"}
+"""So often that one need not wait for what one changes in the demo."""
+_SYNC_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +114,19 @@ class Operator:
 
     async def upload(self, csv_text: str) -> None:
         """Hand an export of the PM system to pm-sync."""
-        path = f"/v1/practices/{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}/csv"
+        path = f"/v1/practices/{_CONNECTION}/csv"
         headers = self._headers | {"Content-Type": "text/csv; charset=utf-8"}
         (await self.http.post(path, content=csv_text.encode(), headers=headers)).raise_for_status()
+
+    async def until_synced(self, since: datetime) -> None:
+        """Return once the PM system was read from end to end. Raises `TimeoutError`."""
+        async with asyncio.timeout(_SYNC_SECONDS):
+            while True:
+                answer = await self.http.get(f"/v1/practices/{_CONNECTION}/status", headers=self._headers)
+                at = answer.raise_for_status().json()["complete_at"]
+                if at is not None and datetime.fromisoformat(at) >= since:
+                    return
+                await asyncio.sleep(0.05)
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -103,6 +142,7 @@ def _channels(seeded: Seeded) -> dict[str, dict[str, Any]]:
             "kind": "telnyx-sms",
             "number": practice.TELNYX_NUMBER,
             "public_key": base64.b64encode(seeded.telnyx_key.public_key().public_bytes_raw()).decode(),
+            "api_key": seeded.adapter_token,
         },
         practice.ADAPTER_CHANNEL: {"kind": "adapter", "token": seeded.adapter_token},
     }
@@ -111,7 +151,8 @@ def _channels(seeded: Seeded) -> dict[str, dict[str, Any]]:
 def write_demo_file(path: Path, seeded: Seeded, surroundings: dict[str, str]) -> None:
     """Write `demo.json`: all that a program needs to drive the running system from outside.
 
-    `surroundings` has base_url, kafka_bootstrap_servers, postgres_dsn and provider_url. The file holds secrets of this
+    `surroundings` has base_url, kafka_bootstrap_servers, postgres_dsn, provider_url, and fhir_url where appointments come
+    from a FHIR server. The file holds secrets of this
     demo: only its owner may read it.
     """
     base_url = surroundings["base_url"]
@@ -152,10 +193,9 @@ def write_demo_file(path: Path, seeded: Seeded, surroundings: dict[str, str]) ->
         "reasons": [{"id": reason_id, "label": label["en"]} for reason_id, label in practice.REASONS.items()],
         "locations": [{"id": location_id, "name": name} for location_id, name in practice.LOCATIONS.items()],
         "patients": [_patient(patient) for patient in seeded.patients],
-        "pm": {
-            "kind": "csv",
-            "base_url": f"{base_url}/v1/practices/{practice.PRACTICE_ID}/pm-connections/{practice.PM_CONNECTION}/csv",
-        },
+        "pm": {"kind": "fhir-r4", "base_url": surroundings["fhir_url"]}
+        if "fhir_url" in surroundings
+        else {"kind": "csv", "base_url": f"{base_url}/v1/practices/{_CONNECTION}/csv"},
         "provider": {"outbox_url": surroundings["provider_url"] + OUTBOX_PATH},
         "other_practice": {
             "practice_id": practice.OTHER_PRACTICE_ID,

@@ -1,54 +1,44 @@
-"""A stand-in for the SMS provider's REST API, over real HTTP: it takes the texts that the system sends to patients.
+"""Stand-ins for the providers' REST APIs, over real HTTP: they take the texts that the system sends to patients, tell what
+becomes of them, and keep the files of texts and calls.
 
-Held to https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource. `GET /outbox` lists what
-it was asked to send.
+`GET /outbox` lists what they were asked to send. `PUT /numbers/{phone}` says how a phone behaves: see `Behaviour`.
 """
 
-from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Form
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
 
-from shared_schemas.ids import content_id
+from switchboard_cli.demo import stand_in_telnyx, stand_in_twilio
+from switchboard_cli.demo.stand_in_phones import Behaviour, Outbox
 
 OUTBOX_PATH = "/outbox"
 
 
-class SentText(BaseModel):
-    """One text that a patient would have received."""
+def create_provider(telnyx_key: Ed25519PrivateKey) -> FastAPI:
+    """The stand-ins as an ASGI app. Its outbox lives as long as the app."""
+    outbox = Outbox()
 
-    to: str
-    from_: str
-    body: str
-    sent_at: datetime
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with httpx.AsyncClient(timeout=5) as http:
+            outbox.http = http
+            yield
+            await outbox.finish()
 
-    def as_listed(self) -> dict[str, str]:
-        """The form of the outbox."""
-        return {"to": self.to, "from": self.from_, "body": self.body, "sent_at": self.sent_at.isoformat()}
-
-
-def create_provider() -> FastAPI:
-    """The stand-in as an ASGI app. Its outbox lives as long as the app."""
-    app = FastAPI(title="Stand-in SMS provider")
-    outbox: list[SentText] = []
-
-    @app.post("/2010-04-01/Accounts/{account_sid}/Messages.json")
-    async def send(
-        account_sid: str,
-        to: Annotated[str, Form(alias="To")],
-        from_: Annotated[str, Form(alias="From")],
-        body: Annotated[str, Form(alias="Body")],
-    ) -> JSONResponse:
-        outbox.append(SentText(to=to, from_=from_, body=body, sent_at=datetime.now(UTC)))
-        sid = "SM" + content_id("text", account_sid, str(len(outbox))).replace("-", "")
-        answer = {"sid": sid, "account_sid": account_sid, "to": to, "from": from_, "body": body, "status": "queued"}
-        return JSONResponse(answer | {"error_code": None, "error_message": None}, HTTPStatus.CREATED)
+    app = FastAPI(title="Stand-in providers", lifespan=lifespan)
+    app.include_router(stand_in_twilio.routes(outbox))
+    app.include_router(stand_in_telnyx.routes(outbox, telnyx_key))
 
     @app.get(OUTBOX_PATH)
     async def list_outbox() -> list[dict[str, str]]:
-        return [text.as_listed() for text in outbox]
+        return [text.as_listed() for text in outbox.texts]
+
+    @app.put("/numbers/{phone}")
+    async def set_behaviour(phone: str, body: Behaviour) -> Behaviour:
+        outbox.behaviours[phone] = body
+        return body
 
     return app

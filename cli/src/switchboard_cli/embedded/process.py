@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,8 @@ async def _stop(process: asyncio.subprocess.Process, number: signal.Signals, sec
         process.send_signal(number)
         await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
     except ProcessLookupError:
         await process.wait()
