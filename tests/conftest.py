@@ -8,11 +8,22 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from switchboard_cli.embedded.stack import EmbeddedStack, embedded_stack
 from switchboard_cli.topics import apply_topics
 
 PARTITIONS = 4
+
+# A property takes as long as the machine is busy.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--minutes", type=float, help="how long faults (8), or made-up input (4, random if given), may take"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,21 @@
 """The installation that docker-compose.yml describes, brought up as an operator would from a clean checkout."""
 
 import asyncio
+import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from switchboard_cli.demo.seed import Seeded, plan, seed, write_demo_file
 from switchboard_cli.development_issuer import DevelopmentIssuer
@@ -50,11 +54,17 @@ class Compose:
 
     directory: Path
     base_url: str
+    mllp_port: int
+    project: str
 
     def __call__(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run `docker compose …`. Raises AssertionError with its output when it fails."""
+        return self.run("docker", "compose", *arguments, check=check)
+
+    def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the checkout. Raises AssertionError with its output when it fails."""
         done = subprocess.run(  # noqa: S603 - our own
-            ["docker", "compose", *arguments],  # noqa: S607
+            command,
             cwd=self.directory,
             env=self.environment,
             capture_output=True,
@@ -63,13 +73,13 @@ class Compose:
             check=False,
         )
         if check and done.returncode != 0:
-            pytest.fail(f"docker compose {' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+            pytest.fail(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done
 
     @property
     def environment(self) -> dict[str, str]:
         """What tells this installation from another on the same machine; everything else is in `.env`."""
-        return os.environ | {"COMPOSE_PROJECT_NAME": "switchboard-test", "COMPOSE_ANSI": "never"}
+        return os.environ | {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ANSI": "never"}
 
     def id_of(self, service: str) -> str:
         """The container that runs a service now, or ran it last."""
@@ -85,14 +95,42 @@ class Compose:
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Generator[Compose]:
     """A trial installation from a clean checkout, ready; all of it is removed at the end."""
     directory = tmp_path_factory.mktemp("checkout")
+    check_out(directory)
+    with brought_up(directory, "test") as installation:
+        yield installation
+
+
+def check_out(directory: Path) -> None:
+    """What git knows or would know of what the installation needs, as it is here."""
     for name in _shipped_files():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, directory / name)
+
+
+def check_out_before(directory: Path) -> None:
+    """The commit before the newest; with changes that nobody committed yet, the newest. Skips where there is none."""
+    asked = ("git", "status", "--porcelain", "--", *SHIPPED)
+    changed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    wanted = ("git", "archive", "HEAD" if changed else "HEAD~1", *SHIPPED)
+    archive = subprocess.run(wanted, cwd=ROOT, capture_output=True, check=False)  # noqa: S603
+    if archive.returncode != 0:
+        pytest.skip("this checkout has no commit before")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(directory, filter="data")
+
+
+@contextmanager
+def brought_up(directory: Path, name: str, **settings: str) -> Generator[Compose]:
+    """A trial installation from the checkout in a directory; `settings` go into its `.env`."""
     subprocess.run(["deploy/prepare", "--trial"], cwd=directory, check=True, capture_output=True)  # noqa: S607
-    address = f"127.0.0.1:{free_port()}"
-    settings = (directory / ".env").read_text("utf-8").replace("127.0.0.1:8080", address)
-    (directory / ".env").write_text(f"{settings}SWITCHBOARD_VERSION=test\n", "utf-8")
-    installation = Compose(directory, f"http://{address}")
+    address, mllp_port = f"127.0.0.1:{free_port()}", free_port()
+    own = {"SWITCHBOARD_VERSION": name, "SWITCHBOARD_LISTEN_MLLP": f"127.0.0.1:{mllp_port}", **settings}
+    lines = [
+        (directory / ".env").read_text("utf-8").replace("127.0.0.1:8080", address),
+        *(f"{key}={value}\n" for key, value in own.items()),
+    ]
+    (directory / ".env").write_text("".join(lines), "utf-8")
+    installation = Compose(directory, f"http://{address}", mllp_port, f"switchboard-{name}")
     try:
         installation("up", "--build", "--wait")
         yield installation
@@ -103,6 +141,11 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Generator[Compose]:
 @pytest.fixture(scope="session")
 def system(compose: Compose) -> System:
     """The demo's practice in the installation, set up through the gateway."""
+    return seeded_system(compose)
+
+
+def seeded_system(compose: Compose) -> System:
+    """The demo's practice in an installation, set up through its gateway."""
     (compose.directory / "issuer").mkdir()
     subprocess.run(  # noqa: S603
         ["docker", "cp", f"{compose.id_of('issuer')}:/var/lib/switchboard/issuer/issuer-key.json", "issuer"],  # noqa: S607
@@ -111,12 +154,16 @@ def system(compose: Compose) -> System:
         check=True,
         capture_output=True,
     )
-    issuer = DevelopmentIssuer(compose.directory / "issuer")
-    seeded = plan(issuer)
-    asyncio.run(_seed(compose.base_url, issuer.token(role="operator", practice_id=None, staff_id="operator"), seeded))
+    return seeded_by(DevelopmentIssuer(compose.directory / "issuer"), compose.base_url, compose.directory)
+
+
+def seeded_by(issuer: DevelopmentIssuer, base_url: str, directory: Path) -> System:
+    """The demo's practice in the installation at an address, which trusts an issuer."""
+    seeded = plan(issuer, Ed25519PrivateKey.generate())
+    asyncio.run(_seed(base_url, issuer.token(role="operator", practice_id=None, staff_id="operator"), seeded))
     surroundings = {"kafka_bootstrap_servers": "", "postgres_dsn": "", "provider_url": ""}
-    write_demo_file(compose.directory / "demo.json", seeded, surroundings | {"base_url": compose.base_url})
-    return System(json.loads((compose.directory / "demo.json").read_text("utf-8")), compose.directory)
+    write_demo_file(directory / "demo.json", seeded, surroundings | {"base_url": base_url})
+    return System(json.loads((directory / "demo.json").read_text("utf-8")), directory)
 
 
 async def _seed(base_url: str, operator_token: str, seeded: Seeded) -> None:

@@ -1,12 +1,13 @@
 """A running system with the demo's practice, driven from outside by what `demo.json` says, as a stranger would."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ import httpx
 import pytest
 from httpx_sse import EventSource, aconnect_sse
 from twilio.request_validator import RequestValidator
+
+from tests.e2e import outside as outsides
+from tests.e2e.collector import Collector, listening
+from tests.e2e.outside import Outside
 
 STOP_SECONDS = 60
 
@@ -43,7 +48,7 @@ class System:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=20)
 
-    async def text(
+    async def text(  # noqa: PLR0913 - what a text may have
         self,
         phone: str,
         *,
@@ -51,6 +56,7 @@ class System:
         signed_with: str | None = None,
         times: int = 1,
         body: str = "A made-up question of a test",
+        more: Mapping[str, str] | None = None,
     ) -> list[httpx.Response]:
         """Send an SMS webhook, signed by the provider's own SDK."""
         channel = self.told["channels"]["twilio_sms"]
@@ -61,6 +67,7 @@ class System:
             "To": channel["number"],
             "Body": body,
             "NumMedia": "0",
+            **(more or {}),
         }
         path = f"/hooks/twilio/sms/{channel['id']}"
         validator = RequestValidator(signed_with or channel["auth_token"])
@@ -81,19 +88,40 @@ class System:
 
 
 @pytest.fixture(scope="session")
-def system() -> Generator[System]:
+def collector() -> Generator[Collector]:
+    """What the system's spans are sent to."""
+    with listening() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def outside() -> Generator[Outside]:
+    """What the system tells and asks."""
+    with outsides.listening() as outside:
+        yield outside
+
+
+@pytest.fixture(scope="session")
+def system(collector: Collector, outside: Outside) -> Generator[System]:
     """`switchboard up --seed-demo`, ready; stopped at the end of the session."""
     with tempfile.TemporaryDirectory(prefix="switchboard-test-", ignore_cleanup_errors=True) as name:
         # As root PostgreSQL runs as somebody else, who must be able to pass.
         Path(name).chmod(0o711)
-        yield from _running(Path(name))
+        yield from _running(Path(name), collector.url, outside)
 
 
-def _running(directory: Path) -> Generator[System]:
+def _running(directory: Path, collector_url: str, outside: Outside) -> Generator[System]:
     command = [sys.executable, "-m", "switchboard_cli", "up", "--seed-demo", "--port", "0", "--data", str(directory)]
+    environment = os.environ | {
+        # So often that every test that listens for a while meets a heartbeat.
+        "SWITCHBOARD_NOTIFIER_HEARTBEAT_SECONDS": "1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector_url,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        **outside.environment,
+    }
     with (
         (directory / "output.txt").open("w") as output,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True) as process,  # noqa: S603 - our own
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True, env=environment) as process,  # noqa: S603 - our own
     ):
         assert process.stdout is not None
         try:

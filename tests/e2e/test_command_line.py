@@ -14,13 +14,14 @@ from switchboard_cli.origin import SCHEMAS
 from tests.e2e.conftest import System
 
 
-def switchboard(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def switchboard(system: System, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         "PATH": "",
         "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS": system.told["kafka_bootstrap_servers"],
         "SWITCHBOARD_POSTGRES_DSN": system.told["postgres_dsn"],
         "SWITCHBOARD_URL": system.base_url,
         "SWITCHBOARD_TOKEN": system.token("ada-admin"),
+        **more,
     }
     command = [sys.executable, "-m", "switchboard_cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603

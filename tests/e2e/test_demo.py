@@ -19,7 +19,7 @@ def test_the_demo_routes_every_message_as_the_rules_want_and_stops() -> None:
     )
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "120 of 120 messages were routed as expected" in finished.stdout
+    assert "122 of 122 messages were routed as expected" in finished.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

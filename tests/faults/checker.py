@@ -36,15 +36,23 @@ def check(history: Sequence[Entry], audiences: Audiences) -> list[Violation]:
 
 
 def lost_message(history: Sequence[Entry]) -> Iterator[Violation]:
-    """What was accepted is on a stream; an accepted action has its outcome in the practice's history."""
+    """What was accepted is on a stream, told to its audience; an action has its outcome; no event of router's is gone."""
     seen = {entry["id"] for entry in of(history, "see") if entry["event"] == "message"}
-    decided = {entry["id"] for entry in of(history, "routed")}
+    # Everybody who could see it may have been deactivated meanwhile.
+    for_nobody = {entry["id"] for entry in of(history, "announced") if entry["seen_by"] == []}
     for entry in _first_ok(history, "send").values():
-        if entry["id"] not in seen:
+        if entry["id"] not in seen | for_nobody:
             yield Violation("lost-message", entry["practice"], entry["id"], "accepted, and on no stream")
-    for entry in _first_ok(history, "act").values():
-        if entry["id"] not in decided:
-            yield Violation("lost-message", entry["practice"], entry["id"], "an action was accepted and has no outcome")
+    for op, log, what in (
+        ("act", "routed", "an action was accepted and has no outcome"),
+        ("sync", "synced", "an appointment was acknowledged and is not in its topic"),
+    ):
+        there = {entry["id"] for entry in of(history, log)}
+        for entry in _first_ok(history, op).values():
+            if entry["id"] not in there:
+                yield Violation("lost-message", entry["practice"], entry["id"], what)
+    yield from _untold(history)
+    yield from _missing_versions(history)
 
 
 def duplicate_effect(history: Sequence[Entry]) -> Iterator[Violation]:
@@ -103,12 +111,13 @@ def unseen(history: Sequence[Entry]) -> Iterator[Violation]:
 
 
 def wrong_audience(history: Sequence[Entry], audiences: Audiences) -> Iterator[Violation]:
-    """Told are those whom the rules name, and nobody sees what is not theirs."""
+    """Told are those whom the rules name by settings not older than those saved before; nobody sees what is not theirs."""
     for entry in _first_places(history, "routed"):
-        if entry["event"] == "message" and entry["id"] in audiences:
+        if entry["id"] in audiences:
             expected, found = list(audiences[entry["id"]]), entry["audience"]
             if found != expected:
                 yield Violation("wrong-audience", entry["practice"], entry["id"], f"{found} instead of {expected}")
+    yield from _old_settings(history)
     visible = {_name(entry): entry["seen_by"] for entry in of(history, "announced")}
     for entry in of(history, "see"):
         seen_by = visible.get(_name(entry))
@@ -158,6 +167,41 @@ CHECKS: Mapping[str, Callable[[Sequence[Entry]], Iterator[Violation]]] = {
     "cross-practice": cross_practice,
     "zombie-write": zombie_write,
 }
+
+
+def _untold(history: Sequence[Entry]) -> Iterator[Violation]:
+    told: dict[str, set[str]] = defaultdict(set)
+    for entry in of(history, "notified"):
+        told[entry["id"]].add(entry["staff"])
+    for entry in _first_places(history, "routed"):
+        missing = set(entry["audience"]) - told[entry["id"]]
+        if entry["event"] == "message" and missing:
+            yield Violation("lost-message", entry["practice"], entry["id"], f"{sorted(missing)} were not notified")
+
+
+def _missing_versions(history: Sequence[Entry]) -> Iterator[Violation]:
+    """Whatever is applied to a conversation makes its next version: a hole is an event that was never sent."""
+    conversations = _by([entry for entry in of(history, "routed") if entry["event"] != "rejection"], "conversation")
+    for conversation, events in conversations.items():
+        have = {entry["version"] for entry in events}
+        for version in sorted(set(range(1, max(have))) - have):
+            practice = events[0]["practice"]
+            yield Violation("lost-message", practice, conversation, f"version {version} of it was never told")
+
+
+def _old_settings(history: Sequence[Entry]) -> Iterator[Violation]:
+    """A saved change holds for whatever is sent from then on."""
+    current: dict[str, int] = defaultdict(int)
+    at_least: dict[str, int] = {}
+    for entry in history:
+        if entry["op"] == "save" and entry["type"] == "ok":
+            current[entry["practice"]] = max(current[entry["practice"]], entry["version"])
+        elif entry["op"] in {"send", "act"} and entry["type"] == "invoke":
+            at_least.setdefault(entry["id"], current[entry["practice"]])
+    for entry in _first_places(history, "routed"):
+        if "settings" in entry and entry["settings"] < at_least.get(entry["id"], 0):
+            detail = f"decided by version {entry['settings']}, and {at_least[entry['id']]} was saved before it was sent"
+            yield Violation("wrong-audience", entry["practice"], entry["id"], detail)
 
 
 def _order_of_patients(history: Sequence[Entry]) -> Iterator[Violation]:

@@ -7,10 +7,13 @@ is read from logs and tables at the end is `ok` without an `invoke`.
 |---|---|---|
 | `send` | a sender | id (of the message), practice, patient |
 | `act` | a staff member | id (of the change), practice |
+| `save` | an administrator | practice, version (of the routing settings) |
+| `sync` | the PM system | id (of the appointment's event), practice |
 | `listen` | a client | practice, staff, position: it owes us everything from there |
 | `reset` | a client | practice, position: it was told to begin again there |
 | `see` | a client | practice, staff, event, id (what it is about), position, of (the practice that the event names) |
-| `routed` | router | practice, position, event (message, change, rejection), id, conversation, version, audience, digest |
+| `synced` | the log | practice, id |
+| `routed` | router | practice, position, event (message…), id, conversation, version, settings, audience, digest |
 | `announced` | notifier | practice, position, event, id, seen_by (null: everybody of the practice) |
 | `decided` | router | practice, id |
 | `notified` | notifier | practice, id, staff |

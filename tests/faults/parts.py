@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
-import sys
+import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -18,13 +19,15 @@ from shared_database.migrations import migrate
 from switchboard_cli.development_issuer import DevelopmentIssuer
 from switchboard_cli.embedded.kafka import Proxied, embedded_kafka
 from switchboard_cli.embedded.postgres import embedded_postgres
-from switchboard_cli.embedded.process import child_process
 from switchboard_cli.installation import free_port
 from switchboard_cli.origin import SCHEMAS
 from switchboard_cli.topics import apply_topics
+from tests.faults.nursery import Nursery
 from tests.faults.proxy import Proxy
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+STOP_SECONDS = 20.0
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PARTITIONS = 4
 
 
@@ -72,7 +75,8 @@ class Part:
     async def _run(self, started: "asyncio.Future[str]") -> None:
         try:
             async with self.enter() as address:
-                started.set_result(address)
+                if not started.done():
+                    started.set_result(address)
                 await self._stop.wait()
         except BaseException as error:
             if started.done():
@@ -82,16 +86,24 @@ class Part:
 
 @dataclass
 class Service:
-    """One of the four services. It is started again when it ends, as containers are."""
+    """An instance of one of the four services. It is started again when it ends, as containers are."""
 
     name: str
+    """`<service>`, or `<service>.<number>` where there is more than one."""
     port: int
     directory: Path
     environment: Mapping[str, str]
+    nursery: Nursery
+    is_wanted: bool = True
+    """Whether it is started again."""
     restarts: int = 0
     last_words: list[str] = field(default_factory=list)
     pid: int = 0
     _task: asyncio.Task[None] | None = None
+
+    @property
+    def service(self) -> str:
+        return self.name.partition(".")[0]
 
     @property
     def url(self) -> str:
@@ -101,10 +113,19 @@ class Service:
         self._task = asyncio.create_task(self._keep_running(), name=self.name)
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self.send(signal.SIGCONT)
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        """End it for good, in order if it can."""
+        if self._task is None:
+            return
+        self.is_wanted = False
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                while self.pid:
+                    await asyncio.sleep(0.05)
+        self.send(signal.SIGKILL)
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
     def send(self, number: signal.Signals) -> bool:
         if not self.pid:
@@ -116,21 +137,23 @@ class Service:
 
     async def is_ready(self) -> bool:
         with suppress(httpx.HTTPError):
-            async with httpx.AsyncClient(timeout=2) as http:
+            async with plain_http(timeout=2) as http:
                 return (await http.get(f"{self.url}/health/ready")).is_success
         return False
 
     async def _keep_running(self) -> None:
-        command = [sys.executable, "-m", "switchboard_cli", "serve", self.name, "--port", self.port]
         log = self.directory / f"{self.name}.log"
+        command = ("serve", self.service, "--port", self.port)
         while True:
-            async with child_process(self.name, command, log=log, environment=self.environment) as service:
-                self.pid = service.process.pid
-                code = await service.process.wait()
-                self.pid = 0
+            while not self.is_wanted:
+                await asyncio.sleep(0.1)
+            self.pid = await self.nursery.start(command, self.environment, log)
+            code = await self.nursery.end_of(self.pid)
+            self.pid = 0
             self.restarts += 1
             if code > 0:
-                self.last_words.append(service.last_words)
+                lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                self.last_words.append(f"{self.name} ended with {code}: {lines[-1].strip() if lines else 'no word'}")
             await asyncio.sleep(0.5)
 
 
@@ -163,6 +186,9 @@ class Parts:
         await self.postgres.start()
         self.postgres_proxy.upstream_port = _port_of(self.postgres.address)
 
+    def instances(self, service: str) -> list[Service]:
+        return [one for one in self.services.values() if one.service == service]
+
     async def until_ready(self, seconds: float = START_SECONDS) -> None:
         """Raises TimeoutError that names who is not ready."""
         for service in self.services.values():
@@ -181,7 +207,7 @@ class Parts:
 async def running_parts(
     directory: Path, services: tuple[str, ...], settings: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Parts]:
-    """Start all of it; `services` are those that run, `settings` more of their environment."""
+    """Start all of it; `services` are the instances that run, `settings` more of their environment."""
     issuer = DevelopmentIssuer(directory / "issuer")
     issuer.prepare()
     async with AsyncExitStack() as running:
@@ -203,9 +229,12 @@ async def running_parts(
             "SWITCHBOARD_POSTGRES_DSN": postgres.address.replace(
                 f":{_port_of(postgres.address)}/", f":{postgres_proxy.port}/"
             ),
+            "SWITCHBOARD_INGEST_BLOB_URL": (directory / "blobs").as_uri(),
+            "SWITCHBOARD_PM_SYNC_MLLP_PORT": "0",
             **(settings or {}),
         }
-        found = {name: Service(name, free_port(), directory, environment) for name in services}
+        nursery = await running.enter_async_context(Nursery(directory))
+        found = {name: Service(name, free_port(), directory, environment, nursery) for name in services}
         for service in found.values():
             await service.start()
             running.push_async_callback(service.stop)
@@ -220,6 +249,11 @@ def open_directory() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="switchboard-test-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)
         yield Path(name)
+
+
+def plain_http(**options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - httpx's own
+    """A client without certificates to check: loading the world's would cost 50 ms of a CPU each time."""
+    return httpx.AsyncClient(verify=_NO_CERTIFICATES, trust_env=False, **options)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float) -> None:

@@ -74,7 +74,7 @@ class Proxy:
         self._writers.add(writer)
         try:
             upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.upstream_port)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             self._writers.discard(writer)
             self._tasks.discard(task)

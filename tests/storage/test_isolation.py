@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from shared_database import DatabaseLogin, create_pool, practice_scope
+from shared_database import DatabaseLogin, create_pool, practice_scope, set_practices
 from shared_database.migrations import ServiceSchema, migrate, newest_revision
 from switchboard_cli.origin import SCHEMAS
 
@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 
 WITHOUT_PRACTICE_DATA = {
     "alembic_version",
+    "audit_end",
     "batch_output",
     "consumed_topic",
+    "duty_turn",
+    "file_queue",
     "progress",
+    "notice_lane",
+    "push_identity",
     "connection_owner",
     "practice_of",
+    "retention_due",
     "spooled",
     "stream_ticket",
     "text_queue",
     "unfinished_settings",
+    "webhook_lane",
 }
 """Positions, ids and digests; each says in its migration why it has no row-level security."""
 
@@ -104,6 +111,28 @@ async def test_rows_of_another_practice_can_be_neither_seen_nor_made_nor_changed
         unscoped = await pool.fetchval("SELECT count(*) FROM directory")
 
     assert (seen, changed, deleted, unscoped) == (["ours"], "UPDATE 0", "DELETE 0", 0)
+
+
+@pytest.mark.parametrize("is_left_open", [False, True])
+async def test_a_connection_sees_nothing_any_more_once_it_is_given_back(
+    migrated_dsn: str, *, is_left_open: bool
+) -> None:
+    (router,) = [schema for schema in SCHEMAS if schema.schema == "router"]
+    count = "SELECT count(*) FROM directory"
+    async with await create_pool(DatabaseLogin(migrated_dsn, router.schema), min_size=1, max_size=1) as pool:
+        async with practice_scope(pool, "kept") as connection:
+            await connection.execute("INSERT INTO directory VALUES ('kept', '[]', '[]', now()) ON CONFLICT DO NOTHING")
+        async with pool.acquire() as connection:
+            if is_left_open:
+                await connection.execute("BEGIN")
+            await set_practices(connection, ["kept"])
+            seen = await connection.fetchval(count)
+            backend = connection.get_server_pid()
+        async with pool.acquire() as connection:
+            afterwards = await connection.fetchval(count)
+            same = connection.get_server_pid() == backend
+
+    assert (seen, afterwards, same) == (1, 0, True)
 
 
 async def test_migrations_at_the_same_time_wait_for_each_other(migrated_dsn: str) -> None:

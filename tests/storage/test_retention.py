@@ -57,6 +57,19 @@ async def test_a_week_beyond_the_retention_is_dropped_and_those_to_come_are_ther
     assert f"decision_{ahead:%Y%m%d}" in kept
 
 
+@pytest.mark.parametrize("keep", ["0", "-100 years", None])
+async def test_whatever_the_service_asks_for_a_month_of_decisions_stays(dsn: str, keep: str | None) -> None:
+    last_month = NOW - timedelta(days=28)
+    owner = await asyncpg.connect(dsn, server_settings={"search_path": "router"})
+    monday = (last_month - timedelta(days=last_month.weekday())).date()
+    await owner.execute("SELECT add_week('decision', $1)", monday)
+    await owner.close()
+    async with await create_pool(DatabaseLogin(dsn, "router"), min_size=0) as pool:
+        await pool.execute("SELECT keep_partitions($1::text::interval)", keep)
+
+    assert f"decision_{monday:%Y%m%d}" in await weeks(dsn)
+
+
 async def test_a_message_of_another_age_is_kept_too(dsn: str) -> None:
     async with await create_pool(DatabaseLogin(dsn, "router"), min_size=0) as pool:
         async with practice_scope(pool, "keeping") as connection:

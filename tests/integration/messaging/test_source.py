@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared_messaging import Fenced, FencedSource, KafkaConnection, Outgoing, Publisher, PublishFailed
+from shared_messaging import Fenced, FencedSource, KafkaConnection, Outgoing, Publisher, PublishFailed, Sources
 
 from .conftest import WRITE_EFFECTS, Stage
 
 pytestmark = pytest.mark.asyncio
 
 
-def source(stage: Stage, publisher: Publisher) -> FencedSource:
-    return FencedSource(f"sync:{stage.topic.name}", stage.practice, pool=stage.pool, publisher=publisher)
+def source(stage: Stage, sources: Sources) -> FencedSource:
+    return FencedSource(f"sync:{stage.topic.name}", stage.practice, sources)
 
 
 async def write(stage: Stage, writer: FencedSource, name: str) -> None:
@@ -21,8 +21,8 @@ async def write(stage: Stage, writer: FencedSource, name: str) -> None:
 
 
 async def test_writes_take_effect_and_are_published(stage: Stage) -> None:
-    async with Publisher(stage.kafka) as publisher:
-        writer = source(stage, publisher)
+    async with Publisher(stage.kafka) as publisher, Sources(stage.pool, publisher) as sources:
+        writer = source(stage, sources)
         await writer.acquire()
         await write(stage, writer, "a")
         await write(stage, writer, "b")
@@ -31,8 +31,8 @@ async def test_writes_take_effect_and_are_published(stage: Stage) -> None:
 
 
 async def test_a_writer_that_was_superseded_writes_nothing(stage: Stage) -> None:
-    async with Publisher(stage.kafka) as publisher:
-        old, new = source(stage, publisher), source(stage, publisher)
+    async with Publisher(stage.kafka) as publisher, Sources(stage.pool, publisher) as sources:
+        old, new = source(stage, sources), source(stage, sources)
         await old.acquire()
         await new.acquire()
         with pytest.raises(Fenced):
@@ -46,14 +46,26 @@ async def test_a_writer_that_was_superseded_writes_nothing(stage: Stage) -> None
 
 async def test_what_was_written_and_not_sent_is_sent_by_the_next_one(stage: Stage, unused_tcp_port: int) -> None:
     nowhere = KafkaConnection(f"127.0.0.1:{unused_tcp_port}", "test")
-    async with Publisher(nowhere, delivery_timeout=timedelta(seconds=0.5)) as publisher:
-        writer = source(stage, publisher)
+    async with (
+        Publisher(nowhere, delivery_timeout=timedelta(seconds=0.5)) as publisher,
+        Sources(stage.pool, publisher) as sources,
+    ):
+        writer = source(stage, sources)
         await writer.acquire()
         with pytest.raises(PublishFailed):
             await write(stage, writer, "a")
     assert await stage.outputs() == []
-    async with Publisher(stage.kafka) as publisher:
-        writer = source(stage, publisher)
+    async with Publisher(stage.kafka) as publisher, Sources(stage.pool, publisher) as sources:
+        writer = source(stage, sources)
         await writer.acquire()
         await write(stage, writer, "b")
     assert await stage.outputs() == [b"a", b"b"]
+
+
+async def test_what_kafka_has_is_kept_no_longer(stage: Stage) -> None:
+    async with Publisher(stage.kafka) as publisher, Sources(stage.pool, publisher) as sources:
+        writer = source(stage, sources)
+        await writer.acquire()
+        await write(stage, writer, "a")
+    kept = "SELECT count(*) FROM batch_output WHERE $1 = ANY (topics)"
+    assert await stage.pool.fetchval(kept, f"sync:{stage.topic.name}") == 0

@@ -92,6 +92,42 @@ def test_an_accepted_action_without_an_outcome_is_lost() -> None:
     assert (found.kind, found.about) == ("lost-message", "c9")
 
 
+def test_a_message_that_nobody_may_see_any_more_is_not_lost() -> None:
+    """Everybody who could see it was deactivated between the decision and its announcement."""
+    sent = [entry("send", "s", id="m9", patient="pt0"), entry("decided", "table", id="m9")]
+    nobody = entry("announced", "log", event="message", id="m9", position=30, seen_by=[])
+    assert check([*clean(), *sent, nobody], AUDIENCES) == []
+
+
+def test_an_acknowledged_appointment_that_is_not_in_its_topic_is_lost() -> None:
+    synced = [entry("sync", "pm", id=f"a{number}") for number in (1, 2)]
+    (found,) = check([*clean(), *synced, entry("synced", "log", id="a1")], AUDIENCES)
+    assert (found.kind, found.about) == ("lost-message", "a2")
+
+
+def test_somebody_of_the_audience_who_is_not_notified_has_lost_the_message() -> None:
+    (found,) = check(without(clean(), op="notified", id="m2"), AUDIENCES)
+    assert (found.kind, found.about) == ("lost-message", "m2")
+
+
+def test_a_version_of_a_conversation_that_nobody_was_told_of_is_lost() -> None:
+    history = clean()
+    for one in history:
+        if one["op"] == "routed" and one["id"] == "c1":
+            one["version"] = 4
+    (found,) = check(history, AUDIENCES)
+    assert (found.kind, found.about, found.detail) == ("lost-message", "v1", "version 3 of it was never told")
+
+
+def test_a_decision_by_settings_older_than_those_saved_before_has_the_wrong_audience() -> None:
+    history = [entry("save", "ada", version=7), *clean()]
+    for one in history:
+        if one["op"] == "routed":
+            one["settings"] = 6 if one["id"] == "m2" else 7
+    (found,) = check(history, AUDIENCES)
+    assert (found.kind, found.about) == ("wrong-audience", "m2")
+
+
 @pytest.mark.parametrize(
     "planted",
     [

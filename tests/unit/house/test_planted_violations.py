@@ -5,23 +5,25 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
-BANNED_NAMES = re.compile(r"(^|/)(utils|helpers|common|base|misc)(\.py|/|$)")
+BANNED_NAMES = re.compile(r"(^|/)(utils|helpers|common|base|misc)(\.py$|/([^/]+/)*[^/]+\.py$)")
 MACHINE_PATHS = re.compile(r"/(?:home|Users)/[a-z]|/root/\w|/work/\w")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the code and its configuration, to do wrong in."""
-    for folder in ("shared", "services", "cli"):
+    for folder in ("shared", "services", "cli", "deploy"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "docs/contracts", tmp_path / "docs/contracts")
+    shutil.copy(ROOT / "docs/metrics.md", tmp_path / "docs")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -73,9 +75,9 @@ def test_a_contract_that_was_not_written_anew_is_found(checkout: Path) -> None:
     found = run("python", "-m", "tools.contracts", "--check", cwd=checkout)
 
     assert found.returncode == 1
-    assert (
-        found.stderr == "shared/schemas/json/MessageReceived.v1.json is not what the code says: run `just contracts`\n"
-    )
+    problem = "shared/schemas/json/MessageReceived.v1.json is not what the code says: run `just contracts`"
+    # The clients' types are no part of this copy, and said to be missing.
+    assert [one for one in found.stderr.splitlines() if not one.startswith("clients/")] == [problem]
 
 
 def test_an_import_that_is_not_declared_is_found(checkout: Path) -> None:
@@ -86,6 +88,30 @@ def test_an_import_that_is_not_declared_is_found(checkout: Path) -> None:
 
     assert found.returncode == 1
     assert "DEP003 'aiokafka'" in found.stderr
+
+
+def test_a_secret_in_a_file_is_found(checkout: Path) -> None:
+    planted = 'AWS_ACCESS_KEY_ID = "AKIAIOSFODNN7MADEUP1"'  # pragma: allowlist secret
+    (checkout / "settings.py").write_text(f"{planted}\n")
+
+    found = run("python", "-m", "tools.secrets", "settings.py", cwd=checkout)
+
+    assert found.returncode == 1
+    assert found.stderr.startswith("settings.py:1: AWS Access Key")
+    assert "AKIA" not in found.stderr
+
+
+def test_every_dependency_is_locked_with_its_digest() -> None:
+    packages = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
+    loose = [
+        one["name"]
+        for one in packages
+        if "registry" in one["source"]
+        and not all("hash" in file for file in [*one.get("wheels", ()), *filter(None, [one.get("sdist")])])
+    ]
+
+    assert loose == []
+    assert len(packages) > 100
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

@@ -22,7 +22,7 @@ def test_unpacking_gives_back_what_was_packed(outgoing: list[Outgoing]) -> None:
 
 def test_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="another version"):
-        unpack(b"\x02" + pack([])[1:])
+        unpack(b"\x01" + pack([])[1:])
 
 
 def test_the_same_event_always_becomes_the_same_bytes() -> None:

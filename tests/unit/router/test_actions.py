@@ -132,7 +132,7 @@ SOMEBODY = policy(subscribed(BO, to({"billing"}, None)), default_subscribers=())
 GONE = policy(subscribed(BO, to({"billing"}, None), active=False), subscribed(FAY, to({"billing"}, None)))
 
 
-@pytest.mark.rule("M4", "D4")
+@pytest.mark.rule("M4", "D3", "D4")
 @pytest.mark.parametrize(
     ("conversation", "before", "now", "needed"),
     [
@@ -145,6 +145,8 @@ GONE = policy(subscribed(BO, to({"billing"}, None), active=False), subscribed(FA
         (wrote_at(NINE, destination=AssignedTo(BO)), SOMEBODY, GONE, True),
         (wrote_at(NINE, destination=AssignedTo(BO)), NOBODY, SOMEBODY, False),
         (wrote_at(NINE, destination=InSharedInbox("nurses")), SOMEBODY, policy(shared_inboxes={}), True),
+        (wrote_at(NINE, destination=InSharedInbox("nurses")), policy(), policy(shared_inboxes={"nurses": (BO,)}), True),
+        (wrote_at(NINE, destination=InSharedInbox("nurses")), policy(), policy(default_subscribers=()), False),
     ],
     ids=[
         "somebody subscribes to what nobody was told of",
@@ -156,6 +158,8 @@ GONE = policy(subscribed(BO, to({"billing"}, None), active=False), subscribed(FA
         "the assignee left",
         "an assigned one is looked after",
         "the inbox was removed",
+        "the inbox has other members",
+        "the inbox has the members that it had",
     ],
 )
 def test_a_change_of_settings_matches_again_what_nobody_looks_after(

@@ -62,7 +62,7 @@ def told(*rules: str, **what: object) -> Told:
                 "Kept 'Billing' because the previous message was 41 minutes earlier (R4).",
                 "The next appointment is at 'Elm Street' (L1).",
                 "The conversation is in Unassigned (M3).",
-                "Bo is told: subscribed to this (M1, M2).",
+                "Bo is told: subscribed to such messages (M1, M2).",
             ],
         ),
         (
@@ -79,9 +79,9 @@ def told(*rules: str, **what: object) -> Told:
         (
             told("R5", "R8", "R16", "L4", "D1", "M4", channel="sms", reason=None, offers_menu=True, is_unrouted=True),
             [
-                "A text removes the reason at once (R5, R8).",
+                "A text carries no reason, and takes an earlier one away (R5, R8).",
                 "The patient is texted the reasons to choose from (R16).",
-                "The conversation is in Unassigned (D1).",
+                "The conversation was new or closed, and opens in Unassigned (D1).",
                 "Nobody could be told: it waits in Unassigned, and administrators see it (M4).",
             ],
         ),
@@ -103,7 +103,7 @@ def told(*rules: str, **what: object) -> Told:
                  audience=[("Ada", "unassigned_subscriber"), ("Bo", "unassigned_subscriber")]),
             [
                 "Reasons are switched off (R7).",
-                "The conversation is in Unassigned (D1).",
+                "The conversation was new or closed, and opens in Unassigned (D1).",
                 "Ada is told: subscribed to Unassigned, and routing is off (M5).",
                 "Bo is told: subscribed to Unassigned, and routing is off (M5).",
             ],
@@ -114,7 +114,7 @@ def told(*rules: str, **what: object) -> Told:
                 "The patient answered the reason menu with 'Billing' (R16).",
                 "There is no upcoming appointment, and no provider is known (L8).",
                 "The conversation is in Unassigned (M3).",
-                "Ada is told: default subscriber: nobody else is subscribed to this (M4).",
+                "Ada is told: default subscriber: nobody else is subscribed to such messages (M4).",
             ],
         ),
     ],
@@ -129,8 +129,14 @@ def test_a_decision_reads_like_this(decision: Told, sentences: list[str]) -> Non
     [
         (told("R1"), "The patient picked 'Billing' (R1)."),
         (told("R6", reason_source="extension"), "The caller chose the extension of 'Billing' (R6)."),
-        (told("R5", channel="voicemail", reason=None), "A voicemail removes the reason at once (R5)."),
-        (told("R5", channel="web", reason=None), "A web message removes the reason at once (R5)."),
+        (
+            told("R5", channel="voicemail", reason=None),
+            "A voicemail carries no reason, and takes an earlier one away (R5).",
+        ),
+        (
+            told("R5", channel="web", reason=None),
+            "A web message carries no reason, and takes an earlier one away (R5).",
+        ),
         (told("R10", reason=None), "An earlier text or voicemail within the window had removed the reason (R10)."),
         (told("R12", "R8", reason=None), "The patient gave no reason (R12, R8)."),
         (told("R15", reason=None), "The practice's settings leave no reason on this channel (R15)."),
@@ -145,7 +151,8 @@ def test_a_decision_reads_like_this(decision: Told, sentences: list[str]) -> Non
             )
             for gap, words in (
                 (None, "a while"),
-                (timedelta(seconds=0), "0 seconds"),
+                (timedelta(seconds=1), "a moment"),
+                (timedelta(seconds=2), "2 seconds"),
                 (timedelta(seconds=89), "89 seconds"),
                 (timedelta(seconds=91), "2 minutes"),
                 (timedelta(hours=4), "240 minutes"),

@@ -1,0 +1,233 @@
+"""What a stream carries for whom, and when it ends."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from statistics import quantiles
+from time import perf_counter
+from typing import Any
+
+import pytest
+from httpx_sse import ServerSentEvent, aconnect_sse
+from prometheus_client import REGISTRY
+
+from shared_schemas import topics
+from shared_schemas.staff_notifications import MessageAnnouncedV1
+from tests.integration.notifier.conftest import NURSES, PATIENCE, UNASSIGNED, Notifier
+
+RESUMED_MESSAGES = 250
+
+
+@asynccontextmanager
+async def stream(
+    notifier: Notifier, staff_id: str, *, after: str | None = None, **query: str
+) -> AsyncGenerator[AsyncIterator[ServerSentEvent]]:
+    headers = {"Last-Event-ID": after} if after else {}
+    async with (
+        notifier.http(staff_id) as http,
+        aconnect_sse(http, "GET", "/v1/stream", params=query, headers=headers) as source,
+    ):
+        source.response.raise_for_status()
+        yield source.aiter_sse()
+
+
+async def until(events: AsyncIterator[ServerSentEvent], kind: str) -> tuple[list[str], ServerSentEvent]:
+    """The names of what came before the next event of a kind, without counts, and that event."""
+    before: list[str] = []
+    async with asyncio.timeout(PATIENCE):
+        async for event in events:
+            if event.event == kind:
+                return before, event
+            if event.event != "counts":
+                before.append(event.event)
+    raise AssertionError(before)
+
+
+async def test_a_member_who_was_removed_from_an_inbox_gets_nothing_more_from_it(notifier: Notifier) -> None:
+    async with stream(notifier, "nia") as events, stream(notifier, "ada") as others:
+        _, start = await until(events, "snapshot")
+        await until(others, "snapshot")
+        shown = notifier.message("pt-1", NURSES, "nia")
+        await notifier.happens(shown)
+        await until(events, "message")
+        removed_at = perf_counter()
+        await notifier.save(2, shared_inboxes=[{"id": "nurses", "label": "Nurse line", "members": ["fay"]}])
+        _, reset = await until(events, "reset")
+        before, _ = await until(others, "settings")
+        # What was decided by the old settings and comes late, as after an outage.
+        afterwards = ["message"]
+        async with asyncio.timeout(PATIENCE):
+            while "message" in afterwards:
+                late = notifier.message("pt-1", NURSES, "nia")
+                stale = MessageAnnouncedV1(practice_id=notifier.practice_id, visible_to=("nia", "fay"), message=late)
+                await notifier.publish(topics.STAFF_NOTIFICATIONS.name, stale)
+                asked_at = perf_counter()
+                await notifier.happens(notifier.rejection("pt-1", "nia"))
+                afterwards, _ = await until(events, "action-rejected")
+        seconds = asked_at - removed_at
+    async with stream(notifier, "nia", after=json.loads(start.data)["cursor"]) as resumed:
+        missed, _ = await until(resumed, "action-rejected")
+    async with notifier.http("nia") as http:
+        inbox = await http.get("/v1/conversations", params={"inbox": "shared:nurses"})
+
+    assert json.loads(reset.data) == {"reason": "permissions_changed"}
+    assert seconds < 1
+    assert before == []
+    assert "message" not in missed
+    assert inbox.status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_whoever_saw_a_conversation_hears_that_it_left_but_not_what_was_said(notifier: Notifier) -> None:
+    async with stream(notifier, "nia") as events:
+        await until(events, "snapshot")
+        await notifier.happens(notifier.message("pt-1", UNASSIGNED, "nia"))
+        await until(events, "message")
+        await notifier.happens(notifier.message("pt-1", UNASSIGNED, "fay", body="Not for Nia"))
+        between, left = await until(events, "conversation")
+
+    told = json.loads(left.data)
+    assert "message" not in between
+    assert [one["staff_id"] for one in told["audience"]] == ["fay"]
+    assert "Not for Nia" not in left.data
+
+
+async def test_a_limited_stream_has_what_is_or_was_in_its_inbox_reason_or_location(notifier: Notifier) -> None:
+    async with (
+        stream(notifier, "fay", inbox="unassigned", reason="billing") as billing,
+        stream(notifier, "nia", inbox="shared:nurses") as nurses,
+        notifier.http("fay") as http,
+    ):
+        await until(billing, "snapshot")
+        await until(nurses, "snapshot")
+        await notifier.happens(
+            notifier.message("pt-1", UNASSIGNED, "fay", "nia", reason="refills"),
+            notifier.message("pt-2", UNASSIGNED, "fay", "nia", reason="billing"),
+            notifier.change("pt-2", "moved", NURSES, "nia"),
+        )
+        before, message = await until(billing, "message")
+        _, left = await until(billing, "conversation")
+        came_before, came = await until(nurses, "conversation")
+        unknown = await http.get("/v1/stream", params={"inbox": "shared:nurses"})
+
+    assert before == []
+    assert json.loads(message.data)["patient_id"] == "pt-2"
+    assert json.loads(left.data)["destination"]["id"] == "nurses"
+    assert came_before == []
+    assert json.loads(came.data)["patient_id"] == "pt-2"
+    assert unknown.status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_pages_of_the_log_say_what_the_stream_says(notifier: Notifier) -> None:
+    async with notifier.http("fay") as http:
+        start = (await http.get("/v1/events")).json()
+        async with stream(notifier, "fay") as events:
+            await until(events, "snapshot")
+            await notifier.happens(*(notifier.message("pt-1", UNASSIGNED, "fay") for _ in range(3)))
+            for _ in range(3):
+                _, last = await until(events, "notification")
+        found: list[dict[str, Any]] = []
+        cursor = start["cursor"]
+        while True:
+            page = (await http.get("/v1/events", params={"after": cursor, "limit": 2})).json()
+            if not page["events"]:
+                break
+            found, cursor = found + page["events"], page["cursor"]
+        gone = await http.get("/v1/events", params={"after": "bm90LWEtY3Vyc29y"})
+
+    assert [one["event"] for one in found] == ["message", "notification"] * 3
+    assert found[-1]["id"] == last.id
+    assert gone.status_code == HTTPStatus.GONE
+
+
+async def test_a_slow_client_is_cut_and_resumes_with_everything(notifier: Notifier) -> None:
+    def cut() -> float:
+        return REGISTRY.get_sample_value("switchboard_streams_cut_total", {"reason": "slow"}) or 0
+
+    before, host = cut(), notifier.base_url.removeprefix("http://").split(":")
+    async with stream(notifier, "fay") as events:
+        _, start = await until(events, "snapshot")
+    _, writer = await asyncio.open_connection(host[0], int(host[1]), limit=1024)
+    try:
+        request = f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {notifier.token('fay')}\r\n\r\n"
+        writer.write(request.encode())
+        async with stream(notifier, "fay") as quick:
+            await until(quick, "snapshot")
+            for _ in range(0, RESUMED_MESSAGES, 10):
+                await notifier.happens(
+                    *(notifier.message("pt-1", UNASSIGNED, "fay", body="x" * 60_000) for _ in range(10))
+                )
+            for _ in range(RESUMED_MESSAGES):
+                await until(quick, "notification")
+            async with asyncio.timeout(PATIENCE):
+                while cut() == before:  # noqa: ASYNC110 - a metric announces nothing
+                    await asyncio.sleep(0.05)
+    finally:
+        writer.close()
+    async with stream(notifier, "fay", after=json.loads(start.data)["cursor"]) as resumed:
+        for _ in range(RESUMED_MESSAGES):
+            await until(resumed, "notification")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_thousand_members_of_fifty_inboxes_are_told_in_time(notifier: Notifier) -> None:
+    """Everybody belongs to every inbox; a hundred have a stream open; ten messages a second for a while."""
+    people = [f"staff-{number}" for number in range(1_000)]
+    members = [{"staff_id": one, "name": one, "unassigned": True} for one in people]
+    inboxes = [{"id": f"inbox-{number}", "label": f"Inbox {number}", "members": people} for number in range(50)]
+    async with stream(notifier, "ada") as events:
+        await until(events, "snapshot")
+        ada = {"staff_id": "ada", "name": "Ada Madeup", "role": "administrator"}  # as before: her view is the same
+        await notifier.save(2, members=[ada, *members], shared_inboxes=inboxes)
+        await until(events, "settings")
+    sent: dict[str, float] = {}
+    took: list[float] = []
+    ready: list[int] = []
+
+    async def listen(staff_id: str) -> None:
+        async with stream(notifier, staff_id) as events:
+            await until(events, "snapshot")
+            ready.append(1)
+            for _ in range(100):
+                _, event = await until(events, "notification")
+                took.append(perf_counter() - sent[json.loads(event.data)["message_id"]])
+
+    listening = [asyncio.create_task(listen(staff_id)) for staff_id in people[:100]]
+    async with asyncio.timeout(PATIENCE):
+        while len(ready) < len(listening):  # noqa: ASYNC110 - counted
+            await asyncio.sleep(0.05)
+    for number in range(100):
+        where = {"kind": "shared_inbox", "id": f"inbox-{number % 50}"}
+        message = notifier.message(f"pt-{number % 30}", where, *people)
+        sent[message.message_id] = perf_counter()
+        await notifier.happens(message)
+        await asyncio.sleep(0.1)
+    await asyncio.gather(*listening)
+    cuts = quantiles(took, n=100)
+    print(f"p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms")  # noqa: T201 - the figure: less than a second
+
+    assert len(took) == len(listening) * len(sent)
+
+
+async def test_clients_of_a_server_that_stops_are_told_to_come_back_at_different_times(notifier: Notifier) -> None:
+    async def last_words() -> bytes:
+        async with notifier.http("fay") as http, http.stream("GET", "/v1/stream") as answer:
+            said = b""
+            async for chunk in answer.aiter_bytes():
+                said += chunk
+                if b"event: counts" in said:
+                    connected.add(asyncio.current_task())
+            return said
+
+    connected: set[object] = set()
+    clients = [asyncio.create_task(last_words()) for _ in range(5)]
+    async with asyncio.timeout(PATIENCE):
+        while len(connected) < len(clients):  # noqa: ASYNC110 - counted
+            await asyncio.sleep(0.05)
+    notifier.drain()
+    words = await asyncio.wait_for(asyncio.gather(*clients), PATIENCE)
+    retries = {said.rsplit(b"retry: ", 1)[1].strip() for said in words}
+
+    assert len(retries) > 1

@@ -1,0 +1,53 @@
+"""What the router writes of a decision is what the wire contract says, byte for byte as the model would write it."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.facts import AssignedTo, Conversation, Destination, InSharedInbox, Unassigned
+from router.domain.route import route
+from router.presenting import decision_record, routed_message, written
+from shared_schemas.patient_messages import MessageReceivedV1
+from shared_schemas.routed_messages import RoutedMessageV1
+from shared_schemas.values import Attachment
+from tests.unit.router.practice import ADA, NINE, at, facts, policy
+from tests.unit.router.test_properties import MESSAGES
+
+PHOTO = Attachment(id="a1", content_type="image/png", size=3, url="/v1/attachments/a1")
+INBOXES: st.SearchStrategy[Destination] = st.sampled_from([Unassigned(), AssignedTo(ADA), InSharedInbox("nurses")])
+
+
+@given(MESSAGES, st.text(max_size=20), st.sampled_from([(), (PHOTO,)]), INBOXES, st.booleans())
+def test_every_decision_is_written_as_the_model_would_write_it(
+    steps: list[tuple[str, timedelta, str | None, str | None]],
+    body: str,
+    attachments: tuple[Attachment, ...],
+    inbox: Destination,
+    provider_routing: bool,  # noqa: FBT001 - drawn
+) -> None:
+    rules = policy(provider_routing=provider_routing)
+    known = facts(Conversation(is_open=True, destination=inbox), at("elm", days=0.1), at("river", appointment_id="a2"))  # type: ignore[arg-type]
+    now = NINE
+    for number, (channel, gap, reason, extension) in enumerate(steps):
+        now += gap
+        event = MessageReceivedV1.model_validate(
+            {
+                "message_id": f"m{number}", "practice_id": "practice", "patient_id": "pt-1", "channel": channel,
+                "provider_message_id": "p", "received_at": now, "body": body, "attachments": attachments,
+                "requested_reason_id": reason, "extension": extension, "identity": "matched",
+            }
+        )  # fmt: skip
+        decision = route(event, known, rules)  # type: ignore[arg-type] - it has all that routing looks at
+        data = routed_message(event, decision, known, rules, NINE)
+
+        event_written = written(data)
+        record = json.loads(decision_record(event, known, data))
+
+        assert RoutedMessageV1.model_validate_json(event_written).model_dump_json().encode() == event_written
+        assert record["result"] == {
+            k: v for k, v in json.loads(event_written).items() if k not in {"body", "attachments"}
+        }
+        known = replace(known, conversation=decision.conversation)
