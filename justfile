@@ -23,7 +23,17 @@ check:
     lint-imports --no-cache
     python -m tools.dependencies
     typos
+    python -m tools.secrets
+    hadolint deploy/service.Dockerfile
     python -m tools.contracts --check
+
+# Every dependency of the services with its version and digests (CycloneDX), into .sbom.json.
+sbom:
+    uv export --quiet --frozen --no-dev --format cyclonedx1.5 --output-file .sbom.json
+
+# What is known to be wrong with a dependency. Asks a database on the network, so it is no part of `check`.
+audit:
+    uv audit --frozen
 
 # Mend what can be mended by machine.
 format:
@@ -34,11 +44,41 @@ format:
 contracts:
     python -m tools.contracts
 
-# A benchmark, e.g. just bench rules --quick --json figures.json
+# The documentation site, into .site; a link that leads nowhere is an error.
+docs:
+    NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+
+# What Kubernetes would say to each overlay. Needs kustomize.
+manifests:
+    #!/bin/sh
+    set -eu
+    mkdir -p .manifests
+    # The components that no overlay of ours has.
+    printf '%s\n' 'resources: [../deploy/kubernetes/overlays/small]' \
+        'components: [../deploy/kubernetes/components/mllp, ../deploy/kubernetes/components/drop-folder]' \
+        >.manifests/kustomization.yaml
+    for overlay in deploy/kubernetes/overlays/small deploy/kubernetes/overlays/production deploy/kubernetes/overlays/test .manifests; do
+        kustomize build "$overlay" >.manifests/built
+        kubernetes-validate --strict --quiet --no-warn .manifests/built
+    done
+    kustomize build deploy/kubernetes/strimzi >.manifests/built
+    rm -r .manifests
+
+# A benchmark, e.g. just bench router --quick --json figures.json; --keep writes to bench/results.
 bench *arguments:
+    uv sync --quiet --frozen --inexact --group bench
     python -m bench {{ arguments }}
+
+# The promises under faults: the whole system under load while its parts fail, e.g. just faults --minutes 8 --seed 1
+faults *arguments:
+    pytest -m faults -s tests/faults {{ arguments }}
 
 # Break the rules in a thousand small ways and count which the tests notice; about half an hour.
 mutants *arguments:
     uv sync --quiet --frozen --inexact --group mutation
     python -m tools.mutants {{ arguments }}
+
+# Every endpoint with made-up input: four minutes, or longer and at random, e.g. just fuzz --minutes 20
+fuzz *arguments:
+    uv sync --quiet --frozen --inexact --group test --group fuzz
+    pytest -m fuzz tests/fuzz {{ arguments }}
