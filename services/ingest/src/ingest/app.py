@@ -28,14 +28,14 @@ from ingest.sending import Sender
 from ingest.settings import KeySettings, Settings
 from ingest.spooling import Spool, SpoolLimits
 from ingest.web import ASSETS
-from shared_database import DATABASE_FAILURES, DatabaseLogin, create_pool
+from shared_database import DATABASE_FAILURES, UNKEEPABLE, DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_database.retention import keep_retention
 from shared_database.sealing import Sealer, Unopenable
 from shared_messaging import Engine, EngineOptions, KafkaConnection, Publisher, Subscription
 from shared_observability import Check, health_routes
 from shared_schemas import topics
-from shared_web import Pace, apply_policy, service_app
+from shared_web import Pace, StoreFailures, apply_policy, service_app
 from shared_web.stopping import stop_process
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def create_app(settings: Settings) -> FastAPI:
         reason = "starting" if doors is None else doors.spool.trouble
         return Check(not reason, reason)
 
-    app = service_app(SERVICE, settings, lifespan)
+    app = service_app(SERVICE, settings, lifespan, StoreFailures(DATABASE_FAILURES, UNKEEPABLE))
     app.state.adapter_pace = Pace(settings.adapter_rate)
     app.state.checks = {"doors": accepts}
     app.add_exception_handler(Unopenable, _on_lost_key)

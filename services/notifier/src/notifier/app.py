@@ -24,14 +24,14 @@ from notifier.watching import Watch
 from notifier.web import oversight, pages, sign_in
 from notifier.web.identity_provider import Client, IdentityProvider
 from notifier.web.rendering import Pages
-from shared_database import DatabaseLogin, create_pool
+from shared_database import DATABASE_FAILURES, UNKEEPABLE, DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_database.retention import keep_retention
 from shared_database.sealing import Sealer
 from shared_messaging import Engine, EngineOptions, KafkaConnection, Publisher, Subscription
 from shared_observability import Check, health_routes
 from shared_schemas import topics
-from shared_web import apply_policy, service_app
+from shared_web import StoreFailures, apply_policy, service_app
 from shared_web.assets import Assets
 from shared_web.outbound import GuardedTransport
 from shared_web.stopping import stop_process
@@ -131,7 +131,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts: Dependencies | None = getattr(app.state, "dependencies", None)
         return Check(parts is not None and parts.streams.is_ready, "the staff log is not read yet, or we are draining")
 
-    app = service_app(SERVICE, settings, lifespan)
+    app = service_app(SERVICE, settings, lifespan, StoreFailures(DATABASE_FAILURES, UNKEEPABLE))
     app.state.checks = {"consumers": consuming, "streams": streaming}
     for part in (api.streaming, api.reading, api.templates, api.acting, api.duty, api.escalating):
         app.include_router(part.routes(lambda: app.state.dependencies))

@@ -19,13 +19,13 @@ from pm_sync.policy import POLICY
 from pm_sync.runs import Runs
 from pm_sync.scheduling import Scheduler
 from pm_sync.settings import Settings
-from shared_database import DatabaseLogin, create_pool
+from shared_database import DATABASE_FAILURES, UNKEEPABLE, DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_database.sealing import Sealer
 from shared_messaging import KafkaConnection, Publisher, Sources, partition_counts
 from shared_observability import Check, health_routes
 from shared_schemas import topics
-from shared_web import apply_policy, service_app
+from shared_web import StoreFailures, apply_policy, service_app
 
 SERVICE = "pm-sync"
 SCHEMA = ServiceSchema(schema="pm_sync", package="pm_sync")
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         ended = [task.get_name() for task in tasks if task.done()]
         return Check(not ended, f"has ended: {', '.join(ended)}")
 
-    app = service_app(SERVICE, settings, lifespan)
+    app = service_app(SERVICE, settings, lifespan, StoreFailures(DATABASE_FAILURES, UNKEEPABLE))
     app.state.checks = {"working": working}
     app.include_router(routes(lambda: app.state.dependencies))
     app.include_router(health_routes(app.state.checks))

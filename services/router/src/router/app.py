@@ -15,13 +15,13 @@ from router.policy import POLICY
 from router.publishing import SettingsPublisher
 from router.settings import Settings
 from router.storage.forgetting import forget_old
-from shared_database import DatabaseLogin, create_pool
+from shared_database import DATABASE_FAILURES, UNKEEPABLE, DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
 from shared_database.retention import keep_retention
 from shared_messaging import Engine, EngineOptions, KafkaConnection, Publisher, Subscription
 from shared_observability import Check, health_routes
 from shared_schemas import topics
-from shared_web import apply_policy, service_app
+from shared_web import StoreFailures, apply_policy, service_app
 from shared_web.stopping import stop_process
 
 SERVICE = "router"
@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
             Check(ok=False, reason="starting") if engine is None else Check(engine.health.ready, engine.health.reason)
         )
 
-    app = service_app(SERVICE, settings, lifespan)
+    app = service_app(SERVICE, settings, lifespan, StoreFailures(DATABASE_FAILURES, UNKEEPABLE))
     app.state.checks = {"consumers": consuming}
     for part in (api.settings, api.subscriptions, api.decisions):
         app.include_router(part.routes(lambda: app.state.dependencies))

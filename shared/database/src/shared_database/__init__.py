@@ -5,10 +5,19 @@ practice data has row-level security: a connection sees the practices that it wa
 """
 
 from shared_database.audit import append_audit, audit
-from shared_database.pools import DATABASE_FAILURES, DatabaseLogin, columns, create_pool, practice_scope, set_practices
+from shared_database.pools import (
+    DATABASE_FAILURES,
+    UNKEEPABLE,
+    DatabaseLogin,
+    columns,
+    create_pool,
+    practice_scope,
+    set_practices,
+)
 
 __all__ = [
     "DATABASE_FAILURES",
+    "UNKEEPABLE",
     "DatabaseLogin",
     "append_audit",
     "audit",

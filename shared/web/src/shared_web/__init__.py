@@ -1,6 +1,6 @@
 """HTTP for every service: problem details (RFC 9457), who is calling (JWT), and serving on one event loop."""
 
-from shared_web.applications import bounded_app, service_app
+from shared_web.applications import StoreFailures, bounded_app, service_app
 from shared_web.bodies import bounded_body
 from shared_web.pace import Pace
 from shared_web.policy import Callers, Policy, apply_policy
@@ -14,6 +14,7 @@ __all__ = [
     "Policy",
     "Principal",
     "Problem",
+    "StoreFailures",
     "TokenVerifier",
     "administrator_of",
     "apply_policy",

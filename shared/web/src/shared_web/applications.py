@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from http import HTTPStatus
 
-from fastapi import FastAPI
+import structlog
+from fastapi import FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 
 from shared_web.bodies import MOST_BODY_BYTES, BodyDeadline, BodyLimit
 from shared_web.pace import Pace
 from shared_web.principals import TokenVerifier
-from shared_web.problems import install_problem_details
+from shared_web.problems import Problem, install_problem_details
 from shared_web.settings import ServiceSettings
+
+log = structlog.get_logger()
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """For every app: FastAPI's own telemetry records paths, queries and the texts of exceptions, in which patients are named."""
@@ -40,9 +45,32 @@ def bounded_app(title: str, lifespan: Lifespan | None = None, *, most_bytes: int
     return app
 
 
-def service_app(service: str, settings: ServiceSettings, lifespan: Lifespan) -> FastAPI:
-    """A `bounded_app` that knows callers by their tokens, and paces them by practice."""
+@dataclass(frozen=True, slots=True)
+class StoreFailures:
+    """What the store behind an app raises, by whose fault it is."""
+
+    away: tuple[type[Exception], ...]
+    """It does not answer, or not now."""
+    unkeepable: tuple[type[Exception], ...]
+    """What was asked holds something that it cannot keep, wherever it stood in the request: a NUL."""
+
+
+def service_app(service: str, settings: ServiceSettings, lifespan: Lifespan, failures: StoreFailures) -> FastAPI:
+    """A `bounded_app` that knows callers by their tokens, paces them by practice, and says whose fault a failure is."""
     app = bounded_app(f"Switchboard {service}", lifespan)
     app.state.tokens = TokenVerifier(settings.jwks, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     app.state.pace = Pace(settings.practice_rate)
+    for error in failures.away:
+        app.add_exception_handler(error, _on_away)
+    for error in failures.unkeepable:
+        app.add_exception_handler(error, _on_unkeepable)
     return app
+
+
+def _on_away(_: Request, error: Exception) -> Response:
+    log.error("the store failed a request", kind=type(error).__name__)
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not now: send it again", headers={"Retry-After": "5"}).response()
+
+
+def _on_unkeepable(_: Request, __: Exception) -> Response:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request holds a NUL, which cannot be kept").response()

@@ -20,6 +20,7 @@ from shared_database import practice_scope
 from shared_schemas.ids import content_id
 from shared_schemas.routed_messages import ConversationActionRejectedV1, ConversationUpdatedV1, Destination
 from shared_schemas.staff_notifications import SeenAnnouncedV1
+from shared_schemas.values import Id
 from shared_web import Principal, Problem, bounded_body
 
 MOST_BYTES = 256 * 1024
@@ -33,7 +34,7 @@ class SeenNotifications(BaseModel):
     """Which notifications the caller has seen."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-    notification_ids: Annotated[list[str], Field(max_length=500)]
+    notification_ids: Annotated[list[Id], Field(max_length=500)]
 
 
 class SeenConversation(BaseModel):
