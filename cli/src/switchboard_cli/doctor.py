@@ -29,7 +29,7 @@ from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import current_revision, newest_revision
 from shared_schemas.topics import CATALOGUE
 from shared_web import Problem, TokenVerifier
-from shared_web.settings import given
+from shared_web.settings import UnreadableSetting, given, what_is_wrong
 from switchboard_cli.connecting import kafka_at
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
@@ -83,11 +83,7 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
         ("postgres", "SWITCHBOARD_POSTGRES_DSN", _postgres),
     ]
     for name, variable, look in looks:
-        value = next(given(variable), None)
-        if value is None:
-            yield Finding(name, "failure", f"not looked at: {variable} is not set")
-            continue
-        for finding in await _found(name, look(value)):
+        for finding in await _found(name, _looked_at(name, variable, look)):
             yield finding
     for finding in await _found("blob store", _blob_store()):
         yield finding
@@ -98,10 +94,19 @@ def _settings() -> Iterator[Finding]:
         try:
             settings.model_validate({})
         except ValidationError as error:
-            names = sorted({str(part) for problem in error.errors() for part in problem["loc"][:1]})
-            yield Finding(f"settings of {service}", "failure", f"missing or bad: {', '.join(names)}")
+            yield Finding(f"settings of {service}", "failure", f"missing or bad: {what_is_wrong(error)}")
+        except UnreadableSetting as error:
+            yield Finding(f"settings of {service}", "failure", str(error))
         else:
             yield Finding(f"settings of {service}", "ok", "complete")
+
+
+async def _looked_at(name: str, variable: str, look: Callable[[str], Awaitable[list[Finding]]]) -> list[Finding]:
+    """What a look at a variable's value finds."""
+    value = next(given(variable), None)
+    if value is None:
+        return [Finding(name, "failure", f"not looked at: {variable} is not set")]
+    return await look(value)
 
 
 async def _found(name: str, looking: Awaitable[list[Finding]]) -> list[Finding]:
@@ -110,7 +115,7 @@ async def _found(name: str, looking: Awaitable[list[Finding]]) -> list[Finding]:
         return await asyncio.wait_for(looking, PATIENCE_SECONDS)
     except TimeoutError:
         return [Finding(name, "failure", f"does not answer within {PATIENCE_SECONDS} s")]
-    except Failed as error:
+    except (Failed, UnreadableSetting) as error:
         return [Finding(name, "failure", str(error))]
     except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, ValueError) as error:
         return [Finding(name, "failure", f"cannot be reached or refuses: {type(error).__name__}")]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from pydantic import ValidationError
 
 import ingest.app
 from ingest.adapters.blobs import Blobs
@@ -18,6 +19,7 @@ from ingest.settings import KeySettings
 from ingest.storage.channels import reseal_channels
 from shared_database import DatabaseLogin, append_audit, create_pool
 from shared_database.sealing import Sealer, Unopenable
+from shared_web.settings import what_is_wrong
 from switchboard_cli.auditing import Operator, look_into, owner, see, seeing, tables_of_practices
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
@@ -108,7 +110,7 @@ async def rewrap_keys(dsn: str) -> tuple[int, int]:
 
     Raises `Failed` without a key keeper, and for tokens whose key is not there.
     """
-    sealer, channels = ingest.app.channel_sealer(KeySettings()), 0
+    sealer, channels = ingest.app.channel_sealer(_keys()), 0
     async with _sealing(dsn) as (pool, sealing):
         if sealing is None:
             message = (
@@ -121,6 +123,14 @@ async def rewrap_keys(dsn: str) -> tuple[int, int]:
             if sealer is not None:
                 channels += await _reseal(pool, practice_id, sealer)
     return len(practices), channels
+
+
+def _keys() -> KeySettings:
+    """As ingest has them."""
+    try:
+        return KeySettings()
+    except ValidationError as error:
+        raise Failed(f"missing or bad settings: {what_is_wrong(error)}") from None
 
 
 async def _reseal(pool: "Pool", practice_id: str, sealer: Sealer) -> int:
@@ -138,4 +148,4 @@ async def _sealing(dsn: str) -> "AsyncGenerator[tuple[Pool, FileSealing | None]]
     """As ingest does it, by the settings of its keys."""
     login = DatabaseLogin(dsn, ingest.app.SCHEMA.schema)
     async with await create_pool(login, min_size=0) as pool, httpx.AsyncClient() as http:
-        yield pool, ingest.app.file_sealing(KeySettings(), pool, http)
+        yield pool, ingest.app.file_sealing(_keys(), pool, http)

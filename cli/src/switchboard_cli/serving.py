@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from shared_observability import configure_logging, configure_tracing, trace_requests
 from shared_web import serve
+from shared_web.settings import what_is_wrong
 from shared_web.stopping import stopped_because
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SERVICES, create_origin, create_service
@@ -30,7 +30,7 @@ def run_service(name: str, *, host: str, port: int, ready_file: Path | None = No
         if configure_tracing(name):
             trace_requests(app)
     except ValidationError as error:
-        raise Failed(f"missing or bad settings: {', '.join(sorted(set(_problems(error))))}") from None
+        raise Failed(f"missing or bad settings: {what_is_wrong(error)}") from None
     try:
         asyncio.run(_serve_until_signalled(app, host, port, ready_file))
     except OSError as error:
@@ -38,14 +38,6 @@ def run_service(name: str, *, host: str, port: int, ready_file: Path | None = No
     reason = stopped_because()
     if reason is not None:
         raise Failed(f"{name} has stopped: {reason}")
-
-
-def _problems(error: ValidationError) -> Iterator[str]:
-    """The settings by name; what our own checks say of them names no value."""
-    for problem in error.errors(include_input=False):
-        name = str(problem["loc"][0])
-        own = problem.get("ctx", {}).get("error")
-        yield f"{name} ({own})" if own is not None else name
 
 
 async def _serve_until_signalled(app: FastAPI, host: str, port: int, ready_file: Path | None) -> None:

@@ -1,7 +1,8 @@
 """What every service is told from outside.
 
 A setting is looked for as `SWITCHBOARD_<SERVICE>_<NAME>`, then as `SWITCHBOARD_<NAME>`; each also as a file, named by the
-same variable with `_FILE` behind it, or lying in /run/secrets under the variable's name in lower case.
+same variable with `_FILE` behind it, or lying in /run/secrets under the variable's name in lower case. A file that somebody
+named and that cannot be read stops the start: without it a service might do without the key that seals what it keeps.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -42,13 +43,33 @@ class _Surroundings(PydanticBaseSettingsSource):
             yield from given((prefix + name).upper())
 
 
+class UnreadableSetting(Exception):  # noqa: N818 - what it is, not that it is an error
+    """A setting is said to be in a file that cannot be read. The text is one line, without path or content."""
+
+
 def given(variable: str) -> Iterator[str]:
-    """What this machine says about a variable: itself first, then the files that stand in for it."""
+    """What this machine says about a variable: itself first, then the files that stand in for it.
+
+    Raises `UnreadableSetting` once it comes to a file that was named and is not there, or is no text.
+    """
     if variable in os.environ:
         yield os.environ[variable]
-    for path in (os.environ.get(f"{variable}_FILE"), SECRETS / variable.lower()):
-        if path and Path(path).is_file():
-            yield Path(path).read_text(encoding="utf-8").strip()
+    named = f"{variable}_FILE"
+    if os.environ.get(named):
+        yield _content(Path(os.environ[named]), named)
+    secret = SECRETS / variable.lower()
+    if secret.exists():
+        yield _content(secret, str(secret))
+
+
+def _content(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except ValueError:  # no UTF-8, or a NUL in the path
+        why = "No text"
+    raise UnreadableSetting(f"{name} cannot be read ({why}): make it a text file that we may read, or do without it")
 
 
 class GivenSettings(BaseSettings):
@@ -71,6 +92,18 @@ class GivenSettings(BaseSettings):
         return init_settings, _Surroundings(settings_cls)
 
 
+def what_is_wrong(error: ValidationError) -> str:
+    """The missing and bad settings by name, with what our own checks say of them. Never a value."""
+    return ", ".join(sorted(set(_problems(error))))
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_input=False):
+        own = problem.get("ctx", {}).get("error")
+        name = next((str(part) for part in problem["loc"]), None)  # none where several together are wrong
+        yield str(own) if name is None else name if own is None else f"{name} ({own})"
+
+
 class KafkaLogin(GivenSettings):
     """Who we are to Kafka, and whether the connection is encrypted. Without any of it: nobody, and it is not."""
 
@@ -78,7 +111,7 @@ class KafkaLogin(GivenSettings):
     kafka_password: SecretStr | None = Field(default=None, validate_default=True)
     kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     kafka_tls: bool = False
-    kafka_ca: Path | None = None
+    kafka_ca: FilePath | None = None
     """The certificates that Kafka's must be signed by; else those that this machine trusts. Implies TLS."""
 
     @field_validator("kafka_password")
