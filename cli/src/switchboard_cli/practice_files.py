@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from router.validation import mistakes_in
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from switchboard_cli.failures import Failed
 
@@ -30,7 +31,7 @@ class Place:
 def read_settings(path: Path) -> RoutingSettingsPublishedV1:
     """Read a file; `-` is the standard input.
 
-    Raises `Failed` that names file, line and column of every mistake, unknown keys among them.
+    Raises `Failed` that names file, line and column of every mistake, unknown keys and unknown ids among them.
     """
     try:
         text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -49,12 +50,15 @@ def read_settings(path: Path) -> RoutingSettingsPublishedV1:
         message = f"{path}{where}: this is not YAML: {problem}"
         raise Failed(message) from error
     try:
-        return RoutingSettingsPublishedV1.model_validate(content, extra="forbid")
+        settings = RoutingSettingsPublishedV1.model_validate(content, extra="forbid")
     except ValidationError as error:
         lines = [
             _in_words(path, content, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()
         ]
         raise Failed("\n".join(sorted(set(lines)))) from None
+    if mistakes := mistakes_in(settings):
+        raise Failed("\n".join(_in_words(path, content, one.location, "", one.detail) for one in mistakes))
+    return settings
 
 
 def as_yaml(settings: RoutingSettingsPublishedV1) -> str:

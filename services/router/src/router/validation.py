@@ -1,6 +1,8 @@
-"""Routing settings that fit together: every id that is referred to exists, and none exists twice."""
+"""Routing settings that fit together: every id that is referred to exists, and none exists twice.
 
-from collections import Counter
+What is said of a mistake points at it and does not repeat it: an id that somebody got wrong may be a patient's number.
+"""
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -28,20 +30,26 @@ def mistakes_in(settings: RoutingSettingsPublishedV1) -> list[Mistake]:
 
 
 def _repeated(settings: RoutingSettingsPublishedV1) -> Iterator[Mistake]:
-    subscriptions = (one.id for member in settings.members for one in member.subscriptions)
-    lists: dict[str, Iterable[str]] = {
-        "reasons": (reason.id for reason in settings.reasons),
-        "extensions": (extension.digits for extension in settings.extensions),
-        "shared_inboxes": (inbox.id for inbox in settings.shared_inboxes),
-        "members": (member.staff_id for member in settings.members),
-        "subscriptions": subscriptions,
-    }
-    for name, ids in lists.items():
-        for id_, count in Counter(ids).items():
-            if count > 1:
-                yield Mistake((name,), f"{id_} is there {count} times")
-    if any(reason.id == OTHER for reason in settings.reasons):
-        yield Mistake(("reasons",), "other is implied and cannot be defined (R17)")
+    yield from _twice((("reasons", index, "id"), one.id) for index, one in enumerate(settings.reasons))
+    yield from _twice((("extensions", index, "digits"), one.digits) for index, one in enumerate(settings.extensions))
+    yield from _twice((("shared_inboxes", index, "id"), one.id) for index, one in enumerate(settings.shared_inboxes))
+    yield from _twice((("members", index, "staff_id"), one.staff_id) for index, one in enumerate(settings.members))
+    yield from _twice(
+        (("members", index, "subscriptions", position, "id"), one.id)
+        for index, member in enumerate(settings.members)
+        for position, one in enumerate(member.subscriptions)
+    )
+    for index, reason in enumerate(settings.reasons):
+        if reason.id == OTHER:
+            yield Mistake(("reasons", index, "id"), "other is implied and cannot be defined (R17)")
+
+
+def _twice(ids: Iterable[tuple[tuple[int | str, ...], str]]) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for place, id_ in ids:
+        if id_ in seen:
+            yield Mistake(place, "this is there already")
+        seen.add(id_)
 
 
 def _unknown(settings: RoutingSettingsPublishedV1) -> Iterator[Mistake]:
@@ -50,9 +58,9 @@ def _unknown(settings: RoutingSettingsPublishedV1) -> Iterator[Mistake]:
     staff = {member.staff_id for member in settings.members}
     for index, extension in enumerate(settings.extensions):
         if extension.reason_id is not None and extension.reason_id not in reasons:
-            yield Mistake(("extensions", index, "reason_id"), f"there is no reason {extension.reason_id}")
+            yield Mistake(("extensions", index, "reason_id"), "there is no such reason")
         if extension.shared_inbox_id is not None and extension.shared_inbox_id not in inboxes:
-            yield Mistake(("extensions", index, "shared_inbox_id"), f"there is no inbox {extension.shared_inbox_id}")
+            yield Mistake(("extensions", index, "shared_inbox_id"), "there is no such inbox")
     for index, inbox in enumerate(settings.shared_inboxes):
         yield from _not_in(staff, inbox.members, ("shared_inboxes", index, "members"), "member")
     for index, member in enumerate(settings.members):
@@ -66,4 +74,4 @@ def _not_in(known: set[str], ids: IdsOrAll, place: tuple[int | str, ...], what: 
     if ids != "all":
         for index, id_ in enumerate(ids):
             if id_ not in known:
-                yield Mistake((*place, index), f"there is no {what} {id_}")
+                yield Mistake((*place, index), f"there is no such {what}")
