@@ -1,5 +1,7 @@
 """Decisions in words, and coverage (rules X1, X3)."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +11,7 @@ from router.domain.coverage import coverage, lost
 from router.domain.explain import Told, ToldPlace, in_words, mismatches, why_not
 from router.domain.facts import PlaceId, StaffId
 from router.domain.policy import Policy, Subscription
+from router.domain.sentences import SENTENCES
 from tests.unit.router.practice import (
     BILLING,
     BO,
@@ -162,6 +165,30 @@ def test_a_decision_reads_like_this(decision: Told, sentences: list[str]) -> Non
 )
 def test_every_reason_or_its_absence_has_a_sentence(decision: Told, sentence: str) -> None:
     assert sentence in in_words(decision)
+
+
+@pytest.mark.rule("X1")
+def test_a_decision_reads_in_the_readers_language() -> None:
+    decision = told(
+        "R4", "L1", "M3", "M1", "M2",
+        reason_source="sticky", gap=timedelta(minutes=41), location=ELM_STREET, audience=[("Bo", "subscription")],
+    )  # fmt: skip
+
+    assert list(in_words(decision, "es")) == [
+        "Se conserva «Billing» porque el mensaje anterior llegó 41 minutos antes (R4).",
+        "La próxima cita es en «Elm Street» (L1).",
+        "La conversación está en Sin asignar (M3).",
+        "Se avisa a Bo: tiene suscritos estos mensajes (M1, M2).",
+    ]
+
+
+def test_every_language_has_the_same_sentences_with_the_same_places_to_fill() -> None:
+    def places(language: Mapping[str, str]) -> dict[str, list[str]]:
+        return {key: sorted(re.findall(r"{\w+}", words)) for key, words in language.items()}
+
+    english, *others = map(places, SENTENCES.values())
+    assert others
+    assert all(one == english for one in others)
 
 
 @pytest.mark.rule("X1")

@@ -6,10 +6,13 @@ from typing import Any
 from router.domain.explain import Told, ToldPlace, in_words, mismatches, why_not
 from router.domain.facts import UNKNOWN, PlaceId, StaffId
 from router.domain.policy import Policy
+from router.domain.sentences import Language
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
 
-def explanation(record: dict[str, Any], settings: RoutingSettingsPublishedV1) -> tuple[str, ...]:
+def explanation(
+    record: dict[str, Any], settings: RoutingSettingsPublishedV1, language: Language = "en"
+) -> tuple[str, ...]:
     """A decision record in sentences, with the names that people and inboxes have in `settings`."""
     inputs, result = record["inputs"], record["result"]
     previous, now = inputs["conversation"]["last_message_at"], datetime.fromisoformat(result["received_at"])
@@ -17,10 +20,12 @@ def explanation(record: dict[str, Any], settings: RoutingSettingsPublishedV1) ->
         one.id: one.label for one in settings.shared_inboxes
     }
     inbox = result["destination"]["id"]
+    reason_id = result["reason"]["id"]
+    translated = next((one.label.get(language) for one in settings.reasons if one.id == reason_id), None)
     return in_words(
         Told(
             channel=result["channel"],
-            reason=result["reason"]["label"] or result["reason"]["id"],
+            reason=translated or result["reason"]["label"] or reason_id,
             reason_source=result["reason"]["source"],
             location=_place(result["location"]),
             provider=_place(result["provider"]),
@@ -32,7 +37,8 @@ def explanation(record: dict[str, Any], settings: RoutingSettingsPublishedV1) ->
             offers_menu=result.get("reason_menu", False),
             rules=result["rules"],
             gap=None if previous is None else now - datetime.fromisoformat(previous),
-        )
+        ),
+        language,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from router.compiling import compile_policy
 from router.domain.facts import Appointment, Facts, Message, PlaceId, ReasonId
 from router.domain.route import route
+from router.domain.sentences import Language
 from router.explaining import explanation
 from router.presenting import decision_record, routed_message
 from router.storage.facts import directory_of, known_patients
@@ -42,6 +43,8 @@ class Simulation(BaseModel):
     """Null: now."""
     settings: RoutingSettingsPublishedV1 | None = None
     """A draft to try instead of the current settings."""
+    language: Language = "en"
+    """Of the explanation."""
 
 
 async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: datetime) -> dict[str, Any]:
@@ -67,7 +70,7 @@ async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: date
     facts = await _facts(pool, practice_id, wanted, at)
     routed = routed_message(event, route(message, facts, policy), facts, policy, now)
     record: dict[str, Any] = from_json(decision_record(event, facts, routed))
-    return {**record["result"], "explanation": explanation(record, settings)}
+    return {**record["result"], "explanation": explanation(record, settings, wanted.language)}
 
 
 async def _facts(pool: "Pool", practice_id: str, wanted: Simulation, at: datetime) -> Facts:

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from router.api.dependencies import Administrator, Ask
 from router.api.settings import invalid
 from router.compiling import compile_policy
+from router.domain.sentences import Language
 from router.explaining import explanation, reason_not_told
 from router.simulating import Simulation, simulate
 from router.storage.decision_records import decision_record_of, unrouted_messages
@@ -42,7 +43,7 @@ def routes(dependencies: Ask) -> APIRouter:
 
     @router.get("/decisions/{message_id}")
     async def read_decision(
-        practice_id: str, message_id: str, caller: Administrator, staff_id: str | None = None
+        practice_id: str, message_id: str, caller: Administrator, staff_id: str | None = None, language: Language = "en"
     ) -> dict[str, Any]:
         """The record of a decision (rule X1), in words; with `staff_id`, why that person was not told."""
         pool = dependencies().pool
@@ -53,7 +54,7 @@ def routes(dependencies: Ask) -> APIRouter:
         await audit(pool, practice_id, caller, "read", f"decision:{message_id}", [record["result"]["patient_id"]])
         used = await settings_of_version(pool, practice_id, record["result"]["settings_version"])
         settings = used or RoutingSettingsPublishedV1(practice_id=practice_id)
-        answer = record | {"explanation": explanation(record, settings)}
+        answer = record | {"explanation": explanation(record, settings, language)}
         if staff_id is not None:
             answer["member"] = reason_not_told(record, compile_policy(settings), staff_id)
         return answer

@@ -37,6 +37,22 @@ class Subscriptions(BaseModel):
     subscriptions: tuple[Subscription, ...] = ()
 
 
+class EffectCell(BaseModel):
+    """A reason at a location (with a provider). Null: that routing is off."""
+
+    reason_id: str | None
+    location_id: str | None
+    provider_id: str | None
+
+
+class EffectCells(BaseModel):
+    """The same by ids, for pages that say it in their reader's language."""
+
+    newly_told: list[EffectCell]
+    no_longer_told: list[EffectCell]
+    told_to_nobody: list[EffectCell]
+
+
 class Effect(BaseModel):
     """What a change does from the next message on, for the member to read before and after it."""
 
@@ -47,6 +63,7 @@ class Effect(BaseModel):
     """What no active member would be told of any more (rule X3)."""
     words: list[str]
     """The same in sentences."""
+    cells: EffectCells
 
 
 class MemberSubscriptions(Subscriptions):
@@ -157,7 +174,19 @@ async def _effect(
         *(f"You will no longer be told about {name}." for name in no_longer),
         *(f"Nobody is subscribed to {name} any more." for name in nobody),
     ]
-    return Effect(newly_told=newly, no_longer_told=no_longer, told_to_nobody=nobody, words=words)
+    cells = EffectCells(
+        newly_told=_by_id(found.newly_told),
+        no_longer_told=_by_id(found.no_longer_told),
+        told_to_nobody=_by_id(found.told_to_nobody),
+    )
+    return Effect(newly_told=newly, no_longer_told=no_longer, told_to_nobody=nobody, words=words, cells=cells)
+
+
+def _by_id(cells: Sequence[Cell]) -> list[EffectCell]:
+    return [
+        EffectCell(reason_id=cell.reason_id, location_id=cell.location_id, provider_id=cell.provider_id)
+        for cell in cells
+    ]
 
 
 def _names(

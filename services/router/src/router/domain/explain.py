@@ -1,36 +1,12 @@
 """A decision in words, for a practice manager; and why a given member was not told (rule X1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from router.domain.facts import OTHER, PlaceId, ReasonId, StaffId
 from router.domain.policy import Policy, Subscription
-
-_REASON_WORDS = {
-    "picked": "The patient picked {reason}",
-    "sticky": "Kept {reason} because the previous message was {gap} earlier",
-    "extension": "The caller chose the extension of {reason}",
-    "menu": "The patient answered the reason menu with {reason}",
-    "carried": "Kept {reason}, which the conversation carries",
-}
-_NO_REASON_WORDS = {
-    "R5": "A {channel} carries no reason, and takes an earlier one away",
-    "R6": "The extension that the caller chose is not about a reason",
-    "R7": "Reasons are switched off",
-    "R10": "An earlier text or voicemail within the window had removed the reason",
-    "R12": "The patient gave no reason",
-    "R13": "The message arrived late, and the conversation carries no reason",
-    "R15": "The practice's settings leave no reason on this channel",
-}
-_CHANNEL_WORDS = {"sms": "text", "voicemail": "voicemail", "web": "web message"}
-_BECAUSE_WORDS = {
-    "subscription": "subscribed to such messages",
-    "default_subscriber": "default subscriber: nobody else is subscribed to such messages",
-    "assignee": "the conversation is assigned to this person",
-    "inbox_member": "looks after the shared inbox that the conversation is in",
-    "unassigned_subscriber": "subscribed to Unassigned, and routing is off",
-}
+from router.domain.sentences import SENTENCES, Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +42,9 @@ class Told:
     gap: timedelta | None
 
 
-def in_words(told: Told) -> tuple[str, ...]:
+def in_words(told: Told, language: Language = "en") -> tuple[str, ...]:
     """The decision, sentence by sentence, each with the rules that it follows."""
-    return tuple(_sentences(told))
+    return tuple(_sentences(told, SENTENCES[language]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,35 +100,32 @@ def _differing(
             yield name
 
 
-def _sentences(told: Told) -> Iterator[str]:
+def _sentences(told: Told, words: Mapping[str, str]) -> Iterator[str]:
     if told.is_late:
-        yield "A newer message was routed before: this one changes no label and no inbox (R13)."
-    yield f"{_about_reason(told)} ({_reason_rules(told)})."
+        yield words["late"]
+    yield f"{_about_reason(told, words)} ({_reason_rules(told)})."
     if told.offers_menu:
-        yield "The patient is texted the reasons to choose from (R16)."
+        yield words["menu"]
     location_rules = [rule for rule in told.rules[: _provider_starts(told)] if rule.startswith("L")]
     if location_rules not in ([], ["L4"]):
-        yield f"{_about_place('at', 'location', told.location)} ({', '.join(location_rules)})."
+        yield f"{_about_place('location', told.location, words)} ({', '.join(location_rules)})."
     if "L8" in told.rules:
-        yield f"{_about_place('with', 'provider', told.provider)} (L8)."
-    where = {
-        "unassigned": "Unassigned",
-        "member": f"the inbox of {told.inbox}",
-        "shared_inbox": f"the shared inbox {told.inbox}",
-    }[told.destination]
-    verb = "was new or closed, and opens in" if "D1" in told.rules else "is in"
-    yield f"The conversation {verb} {where} ({_fired(told, 'D') or 'M3'})."
+        yield f"{_about_place('provider', told.provider, words)} (L8)."
+    where = words[f"inbox.{told.destination}"].format(inbox=told.inbox)
+    place = words["conversation.opens" if "D1" in told.rules else "conversation.is"].format(where=where)
+    yield f"{place} ({_fired(told, 'D') or 'M3'})."
     if told.is_unrouted:
-        yield "Nobody could be told: it waits in Unassigned, and administrators see it (M4)."
+        yield words["unrouted"]
     for name, because in told.audience:
-        yield f"{name} is told: {_BECAUSE_WORDS[because]} ({_audience_rules(told)})."
+        yield f"{words['told'].format(name=name, because=words[f'because.{because}'])} ({_audience_rules(told)})."
 
 
-def _about_reason(told: Told) -> str:
+def _about_reason(told: Told, words: Mapping[str, str]) -> str:
     if told.reason is None:
-        rule = next(rule for rule in told.rules if rule in _NO_REASON_WORDS)
-        return _NO_REASON_WORDS[rule].format(channel=_CHANNEL_WORDS[told.channel])
-    return _REASON_WORDS[told.reason_source].format(reason=f"'{told.reason}'", gap=_duration(told.gap))
+        rule = next(rule for rule in told.rules if f"no_reason.{rule}" in words)
+        return words[f"no_reason.{rule}"].format(channel=words[f"channel.{told.channel}"])
+    said = words[f"reason.{told.reason_source}"]
+    return said.format(reason=words["quoted"].format(name=told.reason), gap=_duration(told.gap, words))
 
 
 def _reason_rules(told: Told) -> str:
@@ -165,14 +138,13 @@ def _audience_rules(told: Told) -> str:
     return ", ".join(rule for rule in told.rules if rule[0] == "M" and rule != "M3") or _fired(told, "D")
 
 
-def _about_place(preposition: str, what: str, place: ToldPlace) -> str:
+def _about_place(what: str, place: ToldPlace, words: Mapping[str, str]) -> str:
     if place.name is None:
-        return f"There is no upcoming appointment, and no {what} is known"
-    retired = ", which the practice has given up" if place.is_retired else ""
-    stale = " (by knowledge older than the practice's limit)" if place.is_stale else ""
-    if place.source == "appointment":
-        return f"The next appointment is {preposition} '{place.name}'{retired}{stale}"
-    return f"There is no upcoming appointment; kept '{place.name}'{retired}{stale}"
+        return words[f"{what}.none"]
+    said = words[f"{what}.next" if place.source == "appointment" else f"{what}.kept"].format(name=place.name)
+    retired = words["place.retired"] if place.is_retired else ""
+    stale = words["place.stale"] if place.is_stale else ""
+    return f"{said}{retired}{stale}"
 
 
 def _provider_starts(told: Told) -> int:
@@ -183,10 +155,12 @@ def _fired(told: Told, letter: str) -> str:
     return ", ".join(rule for rule in told.rules if rule.startswith(letter))
 
 
-def _duration(gap: timedelta | None) -> str:
+def _duration(gap: timedelta | None, words: Mapping[str, str]) -> str:
     if gap is None:
-        return "a while"
+        return words["gap.unknown"]
     minutes = round(gap.total_seconds() / 60)
     if minutes > 1:
-        return f"{minutes} minutes"
-    return f"{gap.total_seconds():.0f} seconds" if gap >= timedelta(seconds=2) else "a moment"
+        return words["gap.minutes"].format(n=minutes)
+    if gap < timedelta(seconds=2):
+        return words["gap.moment"]
+    return words["gap.seconds"].format(n=round(gap.total_seconds()))

@@ -2,11 +2,11 @@
 
 import { html } from "./preact.js";
 import { api, practicePath } from "./client.js";
-import { fullTime, t } from "./page.js";
+import { data, fullTime, t } from "./page.js";
 import { useAnswer, wordsOf } from "./parts.js";
 
 export function Explanation({ messageId }) {
-  const { value, error } = useAnswer(() => api("GET", practicePath(`decisions/${encodeURIComponent(messageId)}`)), messageId);
+  const { value, error } = useAnswer(() => api("GET", practicePath(`decisions/${encodeURIComponent(messageId)}?language=${data.language}`)), messageId);
   if (error) return html`<p class="notice bad" role="alert">${wordsOf(error)}</p>`;
   if (!value) return html`<p class="empty">${t("loading")}</p>`;
   return html`<${Decision} result=${value.result} words=${value.explanation} />`;

@@ -4,7 +4,7 @@ import { html, useRef, useState } from "./preact.js";
 import { api, practicePath, request } from "./client.js";
 import { cellWords, draft, memberName } from "./draft.js";
 import { Decision } from "./explanation.js";
-import { fullTime, labelOf, many, t } from "./page.js";
+import { data, fullTime, labelOf, many, t } from "./page.js";
 import { wordsOf } from "./parts.js";
 import { useStore } from "./store.js";
 
@@ -24,7 +24,7 @@ function Simulate() {
     const form = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value));
     setProblem(null);
     try {
-      setAnswer(await api("POST", practicePath("simulate"), { body: { ...form, ...(isChanged ? { settings } : {}) } }));
+      setAnswer(await api("POST", practicePath("simulate"), { body: { ...form, language: data.language, ...(isChanged ? { settings } : {}) } }));
     } catch (error) {
       setProblem(wordsOf(error));
     }
