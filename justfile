@@ -20,6 +20,7 @@ check:
     ruff format --check .
     mypy
     basedpyright --project pyproject.toml
+    bandit --quiet --recursive --configfile pyproject.toml services shared cli clients/python tools
     lint-imports --no-cache
     python -m tools.dependencies
     typos

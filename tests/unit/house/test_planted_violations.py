@@ -101,6 +101,18 @@ def test_a_secret_in_a_file_is_found(checkout: Path) -> None:
     assert "AKIA" not in found.stderr
 
 
+@pytest.mark.parametrize("line", ["import xml.sax", "import pickle", "import telnetlib"])
+def test_what_bandit_alone_finds_is_found(checkout: Path, line: str) -> None:
+    module = checkout / "services/router/src/router/domain/reason.py"
+    module.write_text(f"{module.read_text()}\n{line}\n")
+    command = ("bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "services/router")
+
+    found = run(*command, cwd=checkout)
+
+    assert found.returncode == 1
+    assert "router/domain/reason.py" in found.stdout
+
+
 def test_every_dependency_is_locked_with_its_digest() -> None:
     packages = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
     loose = [
