@@ -75,7 +75,7 @@ def open_desk(chromium: "Browser", system: System) -> "Generator[OpenDesk]":
         page = context.new_page()
         sign_in(page, system, staff_id)
         desk = Desk(page)
-        desk.live.wait_for()
+        desk.settle()
         return desk
 
     yield opened

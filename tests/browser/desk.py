@@ -5,6 +5,7 @@ import itertools
 import os
 import time
 import uuid
+from base64 import b64decode
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twilio.request_validator import RequestValidator
 
+from switchboard_cli.demo.front_doors import FrontDoors
 from tests.e2e.conftest import System
 
 if TYPE_CHECKING:
@@ -60,6 +63,11 @@ class Desk:
     @property
     def live(self) -> "Locator":
         return self.page.locator(".connection.live")
+
+    def settle(self) -> None:
+        """Wait until the page is live and has read its list: from then on it reads nothing that nobody asks for."""
+        self.live.wait_for()
+        self.page.locator(".list-body[aria-busy=false]").wait_for()
 
     def row(self, words: str) -> "Locator":
         """The conversation in the list that has these words."""
@@ -110,6 +118,29 @@ def _is_taken(url: str, form: dict[str, str], headers: dict[str, str]) -> bool:
         return httpx.post(url, data=form, headers=headers, timeout=20).is_success
     except httpx.TransportError:
         return False
+
+
+def front_doors(system: System, http: httpx.AsyncClient) -> FrontDoors:
+    """How patients reach the practice, through each of its channels."""
+    told = system.told
+    return FrontDoors(
+        http,
+        system.base_url,
+        auth_token=told["channels"]["twilio_sms"]["auth_token"],
+        telnyx_key=Ed25519PrivateKey.from_private_bytes(b64decode(told["channels"]["telnyx_sms"]["private_key"])),
+        adapter_token=told["adapter"]["token"],
+        outbox_url=told["provider"]["outbox_url"],
+    )
+
+
+def call_from(system: System, phone: str, extension: str) -> None:
+    """Somebody leaves a voicemail, and the provider sends its recording and its words."""
+
+    async def call() -> None:
+        async with httpx.AsyncClient(base_url=system.base_url, timeout=30) as http:
+            await front_doors(system, http).call(phone, extension, recording_id=f"RE{uuid.uuid4().hex}")
+
+    run_elsewhere(call())
 
 
 def words() -> str:

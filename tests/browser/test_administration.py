@@ -1,6 +1,8 @@
 """What administrators do in the browser: change routing with warnings, try it, bring it back; and see how all goes."""
 
+import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -121,6 +123,40 @@ def test_dead_letters_are_listed_to_their_own_practice_and_replayed(system: Syst
     assert replayed.json() == {"replayed": 1}
     assert refused.status_code == httpx.codes.NOT_FOUND
     assert member.status_code == httpx.codes.FORBIDDEN
+
+
+def test_a_dead_letter_is_replayed_by_a_button(page: "Page", system: System) -> None:
+    run_elsewhere(put_dead_letters(system))
+    sign_in(page, system, "ada-admin", "/operations")
+    card = page.locator(".card", has=page.get_by_role("heading", name="Dead letters"))
+    replay = card.get_by_role("button", name="Replay").first
+    deadline = time.monotonic() + ARRIVES_MS / 1000
+    while replay.count() == 0 and time.monotonic() < deadline:
+        with page.expect_response("**/v1/operations/dead-letters"):
+            card.get_by_role("button", name="Refresh").click()
+    replay.click()
+
+    page.get_by_text("1 dead letter is on its way again.").wait_for()
+
+
+def test_settings_leave_as_a_file_and_come_back_as_a_draft(page: "Page", system: System, tmp_path: Path) -> None:
+    before = version_of(system)
+    sign_in(page, system, "ada-admin", "/routing")
+    page.get_by_role("link", name="Import and export").click()
+    with page.expect_download() as leaving:
+        page.get_by_role("button", name=f"Export version {before}").click()
+    settings = json.loads(leaving.value.path().read_text())
+    settings["reasons"][0]["label"]["en"] = "Visits"
+    changed = tmp_path / "draft.json"
+    changed.write_text(json.dumps(settings))
+    page.get_by_label("Import a file").set_input_files(changed)
+
+    page.get_by_text("You have changes that are not saved.").wait_for()
+    assert page.get_by_label("English").first.input_value() == "Visits"
+    page.get_by_role("button", name="Discard").click()
+    page.wait_for_function("() => document.querySelector('.save-bar') === null")
+    assert page.get_by_label("English").first.input_value() == "Appointments"
+    assert version_of(system) == before
 
 
 def test_the_flow_is_shown_and_a_message_is_explained(page: "Page", system: System) -> None:

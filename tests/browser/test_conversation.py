@@ -1,12 +1,13 @@
 """What is done in an open conversation, and how it behaves while messages arrive one by one."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from tests.browser.conftest import Judge
-from tests.browser.desk import ARRIVES_MS, Desk, OpenDesk, newcomer, sign_in, text_from, words
+from tests.browser.desk import ARRIVES_MS, Desk, OpenDesk, call_from, newcomer, sign_in, text_from, words
 from tests.e2e.conftest import System
 
 if TYPE_CHECKING:
@@ -67,14 +68,43 @@ def test_a_template_is_written_by_an_administrator_and_sent_by_a_colleague(
 
     desk = open_desk("fay-front")
     opened(desk, system, newcomer())
-    desk.page.get_by_label("Templates").select_option(label=title)
-    assert desk.page.locator("#reply").input_value() == body
-    desk.page.get_by_role("button", name="Send", exact=True).click()
-    desk.message(body).wait_for()
+    reply = desk.page.locator("#reply")
+    reply.fill("Hello. Goodbye.")
+    reply.evaluate("(e) => e.setSelectionRange(6, 6)")
+    desk.page.get_by_role("button", name="Templates").click()
+    desk.page.get_by_label("Find by words of the template").fill(title.upper())
+    accessible(desk.page)
+    desk.page.keyboard.press("Enter")
+    desk.page.wait_for_function("() => document.activeElement.id === 'reply'")
+    desk.page.keyboard.type(".")
+    assert reply.input_value() == f"Hello. {body}. Goodbye."
+    desk.page.keyboard.press("Control+Enter")
+    desk.message(f"{body}. Goodbye.").wait_for()
 
     page.get_by_role("button", name=f"Remove {title}").click()
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("heading", name=title).wait_for()
+
+
+def test_a_voicemail_is_heard_from_any_place_of_it_and_read(open_desk: OpenDesk, system: System) -> None:
+    caller = system.patient("pt-031")
+    call_from(system, caller["phone"], "1")
+    desk = open_desk("fay-front")
+    parts: list[tuple[int, str]] = []
+    desk.page.on(
+        "response",
+        lambda one: "/v1/attachments/" in one.url and parts.append((one.status, one.headers.get("content-range", ""))),
+    )
+    desk.row("McSample-031").get_by_role("button").click()
+    desk.page.get_by_text("These are made-up words of the demo.").last.wait_for(timeout=ARRIVES_MS)
+    desk.page.wait_for_function("() => document.querySelector('audio')?.duration > 0.5", timeout=ARRIVES_MS)
+    desk.page.evaluate("() => { document.querySelector('audio').currentTime = 0.5; }")
+    desk.page.wait_for_function("() => !document.querySelector('audio').seeking")
+
+    assert desk.page.locator("audio").evaluate("(e) => e.currentTime") == 0.5
+    assert parts
+    assert {status for status, _ in parts} == {HTTPStatus.PARTIAL_CONTENT}
+    assert all(part.startswith("bytes 0-") for _, part in parts[:1])
 
 
 def test_a_number_that_is_nobodys_is_linked_to_a_patient_whose_name_is_found(

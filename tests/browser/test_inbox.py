@@ -13,7 +13,7 @@ from tests.e2e.conftest import System
 from tests.e2e.test_crash import services_process
 
 if TYPE_CHECKING:
-    from playwright.sync_api import APIResponse, Route
+    from playwright.sync_api import APIResponse, Browser, Route
 
 pytestmark = pytest.mark.browser
 
@@ -161,6 +161,31 @@ def test_of_two_who_take_the_same_conversation_the_second_is_told_who_has_it(
     assert "Ada Madeup" in notice.inner_text()
 
 
+def test_a_conversation_is_handed_on_moved_closed_and_reopened(open_desk: OpenDesk, system: System) -> None:
+    said = words()
+    text_from(system, newcomer(), said)
+    desk = open_desk("fay-front")
+    page = desk.page
+    desk.open(said)
+    row = desk.row(said)
+
+    def assign(button: str) -> None:
+        page.keyboard.press("a")
+        page.get_by_role("dialog").get_by_role("button", name=button).click()
+
+    desk.message(said).click()
+    assign("Nia Madeup")
+    row.get_by_text("Assigned to Nia Madeup").wait_for()
+    assign("Nurse line")
+    row.get_by_text("In Nurse line").wait_for()
+    assert page.locator(".profile .label").count() == 0  # rule V1
+    page.get_by_role("button", name="Close", exact=True).click()
+    row.get_by_text("Closed").wait_for()
+    page.get_by_role("button", name="Reopen").click()
+    page.locator(".profile", has_text="Unassigned").wait_for()
+    page.locator(".row-item:not(.has-left)", has_text=said).wait_for()
+
+
 def test_what_was_typed_survives_a_reload_and_a_send_that_fails(open_desk: OpenDesk, system: System) -> None:
     said, answer = words(), words()
     text_from(system, newcomer(), said)
@@ -220,6 +245,19 @@ def test_a_changed_filter_says_what_it_does_and_is_undone(open_desk: OpenDesk, s
     headers = {"Authorization": f"Bearer {system.token('fay-front')}"}
     now = httpx.get(system.base_url + path, headers=headers, timeout=20).json()
     assert now["subscriptions"][0]["locations"] == ["elm", "unknown"]
+
+
+def test_a_changed_filter_is_told_in_the_language_of_the_page(chromium: "Browser", system: System) -> None:
+    context = chromium.new_context(locale="es-MX")
+    page = context.new_page()
+    page.goto(f"{system.base_url}/console/sign-in?next=/inbox")
+    page.locator("a.primary").click()
+    page.locator("button[value=fay-front]").click()
+    page.get_by_role("button", name="De qué me avisan").click()
+    page.get_by_role("checkbox", name="Elm Street").uncheck()
+
+    page.get_by_text("Ya no le avisarán de Citas en Elm Street.").wait_for()
+    context.close()
 
 
 def test_a_search_finds_words_and_names(open_desk: OpenDesk, system: System) -> None:

@@ -2,8 +2,10 @@
 
 import re
 import time
+from base64 import b64decode
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 PHONE_WIDE = {"width": 360, "height": 740}
+PHOTO = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
+"""One pixel."""
 Open = Callable[..., "Page"]
 
 
@@ -167,6 +171,34 @@ def test_what_is_sent_without_a_connection_is_sent_once_when_it_is_back(system: 
     page.reload()
 
     assert page.locator("#thread li", has_text="Written in a tunnel").count() == 1
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_photo_is_sent_seen_and_nothing_else_is_taken(
+    system: System, open_messenger: Open, tmp_path: Path, *, has_script: bool
+) -> None:
+    page = open_messenger(java_script_enabled=has_script)
+    log_in(page, system, "pt-034" if has_script else "pt-035")
+    page.check("text=Something else")
+    page.click("main button.main")
+    program = tmp_path / "tool.exe"
+    program.write_bytes(b"MZ made-up")
+    page.set_input_files("#files", program)
+    page.fill("#body", "With a made-up photo")
+    page.click("#composer button")
+    refused = page.get_by_text("Choose photos or PDF files only").first
+    refused.wait_for()
+    assert page.input_value("#body") == "With a made-up photo"
+
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(PHOTO)
+    page.set_input_files("#files", photo)
+    page.click("#composer button")
+    page.locator("#thread img").wait_for()
+
+    shown = page.locator("#thread img")
+    assert shown.count() == 1
+    assert shown.get_attribute("alt") == "Photo"
 
 
 def test_the_picker_is_hidden_while_the_talk_goes_on(system: System, open_messenger: Open) -> None:

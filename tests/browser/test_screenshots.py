@@ -2,17 +2,14 @@
 
 import re
 import uuid
-from base64 import b64decode
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from switchboard_cli.demo import practice
-from switchboard_cli.demo.front_doors import FrontDoors
-from tests.browser.desk import Desk, newcomer, picture, run_elsewhere
+from tests.browser.desk import Desk, front_doors, newcomer, picture, run_elsewhere
 from tests.e2e.conftest import System
 
 if TYPE_CHECKING:
@@ -44,18 +41,9 @@ def morning(system: System) -> None:
 
 
 async def _morning(system: System) -> None:
-    told = system.told
     people = practice.patients()
     async with httpx.AsyncClient(base_url=system.base_url, timeout=30) as http:
-        channels = told["channels"]
-        doors = FrontDoors(
-            http,
-            system.base_url,
-            auth_token=channels["twilio_sms"]["auth_token"],
-            telnyx_key=Ed25519PrivateKey.from_private_bytes(b64decode(channels["telnyx_sms"]["private_key"])),
-            adapter_token=told["adapter"]["token"],
-            outbox_url=told["provider"]["outbox_url"],
-        )
+        doors = front_doors(system, http)
         for person, words in zip(people[2::3], TEXTS, strict=False):
             await doors.text(person.phone, words, provider_message_id=f"SM{uuid.uuid4().hex}")
         await doors.text(newcomer(), "Hello, this is my new number.", provider_message_id=f"SM{uuid.uuid4().hex}")

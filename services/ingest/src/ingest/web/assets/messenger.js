@@ -14,6 +14,7 @@ const connection = document.getElementById("connection");
 const field = (name) => composer.elements.namedItem(name);
 
 const MOST_FILES = 5;
+const LARGEST_FILE = 10 * 1024 * 1024;
 const LONGEST_PAUSE = 20_000;
 const storageKey = `switchboard:${root.dataset.slug}`;
 let csrf = root.dataset.csrf;
@@ -171,11 +172,21 @@ function loggedOut() {
   for (const one of waiting) tell(one, "failed");
 }
 
+function problemOf(files) {
+  if (files.length > MOST_FILES) return "files_many";
+  if (files.some((file) => file.size > LARGEST_FILE)) return "file_large";
+  return files.some((file) => !/^(image\/.+|application\/pdf)$/.test(file.type)) ? "file_type" : null;
+}
+
 function fieldError(control, key) {
   const id = `${control.id}-error`;
   let line = document.getElementById(id);
-  control.toggleAttribute("aria-invalid", false);
-  if (!key) { line?.remove(); return; }
+  if (!key) {
+    line?.remove();
+    control.removeAttribute("aria-invalid");
+    control.setAttribute("aria-describedby", `${control.id}-hint`);
+    return;
+  }
   if (!line) {
     line = element("p", { className: "error", id });
     control.before(line);
@@ -194,8 +205,9 @@ composer.addEventListener("submit", (event) => {
   event.preventDefault();
   const files = [...field("files").files];
   const text = body.value.trim();
-  fieldError(field("files"), files.length > MOST_FILES ? "files_many" : null);
-  if (files.length > MOST_FILES) return;
+  const filesProblem = problemOf(files);
+  fieldError(field("files"), filesProblem);
+  if (filesProblem) return;
   const problem = !text && !files.length ? "write_error" : text.length > 10_000 ? "write_long" : null;
   fieldError(body, problem);
   if (problem) return;

@@ -19,11 +19,15 @@ function Assign({ thread, onClose }) {
   const to = (id) => choose("assign", { to: id, expected_version: thread.version });
   const move = (place) => choose("move", { to: place });
   const { kind, id } = thread.destination;
+  const onDuty = practice?.duty?.on_duty;
+  const has = (staffId) => kind === "member" && id === staffId;
+  const first = people.find((one) => !has(one.staff_id))?.staff_id;
   return html`<${Dialog} title=${t("assign.title")} onClose=${onClose}>
     <h3>${t("assign.people")}</h3>
     <ul class="choices">${people.map((one) => html`<li key=${one.staff_id}>
-      <button type="button" disabled=${kind === "member" && id === one.staff_id} onClick=${() => to(one.staff_id)}>
-        ${one.name}${one.staff_id === data.staff_id ? ` (${t("you")})` : ""}</button>
+      <button type="button" autofocus=${one.staff_id === first} disabled=${has(one.staff_id)} onClick=${() => to(one.staff_id)}>
+        <span class="grow">${one.name}${one.staff_id === data.staff_id ? ` (${t("you")})` : ""}</span>
+        ${has(one.staff_id) ? html`<span class="soft">${t("assign.has_it")}</span>` : onDuty && !onDuty.includes(one.staff_id) && html`<span class="soft">${t("duty.off")}</span>`}</button>
     </li>`)}</ul>
     <h3>${t("assign.inboxes")}</h3>
     <ul class="choices">

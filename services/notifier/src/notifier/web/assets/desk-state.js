@@ -42,6 +42,15 @@ export function patientName(one) {
 
 export const arrivedWords = (n) => many("arrived", n);
 
+/** Why an action was refused, and who has the conversation now. */
+export function refusalWords({ rejection, detail, destination }) {
+  const words = t(`refusal.${rejection}`);
+  const isKnown = words !== `refusal.${rejection}`;
+  const place = whereNow({ status: "open", destination });
+  const now = ["version_conflict", "already_assigned"].includes(rejection) ? t("refusal.now", { place: place[0].toLowerCase() + place.slice(1) }) : "";
+  return `${isKnown ? words : detail} ${now}`.trim();
+}
+
 /** Where a conversation went that is not in this inbox any more. */
 export function whereNow(one) {
   if (one.status === "closed") return t("now.closed");

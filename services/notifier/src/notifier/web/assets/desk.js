@@ -4,7 +4,7 @@
 // "3 new", and one that left is marked and stays until the list is read again.
 
 import { api, newKey } from "./client.js";
-import { desk, whereNow } from "./desk-state.js";
+import { desk, refusalWords, whereNow } from "./desk-state.js";
 import { data } from "./page.js";
 import { say, wordsOf } from "./parts.js";
 import { keep } from "./store.js";
@@ -356,7 +356,7 @@ export async function act(id, action, body = {}, key = newKey()) {
     await api("POST", `/v1/conversations/${encodeURIComponent(id)}/${action}`, { body, headers: { "Idempotency-Key": key } });
     return true;
   } catch (error) {
-    const words = wordsOf(error);
+    const words = error.problem?.rejection ? refusalWords(error.problem) : wordsOf(error);
     if (get().selected === id) set({ conflict: words });
     else say(words, { kind: "bad" });
     if (error.status === 409) readThread();

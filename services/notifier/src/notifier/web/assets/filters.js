@@ -58,7 +58,7 @@ export function Filters({ onClose }) {
       <p>${t("filters.about")}</p>
       ${value && practice && html`<${SubscriptionEditor} value=${value} choices=${choicesOf(practice)} on=${on} onChange=${change} />`}
       <div class="preview" aria-live="polite">
-        ${isChanged && effect && html`<h3>${t("filters.effect")}</h3><${Effect} effect=${effect} />`}
+        ${isChanged && effect && html`<h3>${t("filters.effect")}</h3><${Effect} effect=${effect} choices=${choicesOf(practice)} on=${on} />`}
         ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
       </div>
       <div class="row end">

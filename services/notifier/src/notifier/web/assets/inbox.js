@@ -36,6 +36,7 @@ function Inboxes({ onFilters }) {
   const { inboxes, inbox, search } = useStore(desk);
   const rows = [...inboxes, { inbox: "closed" }];
   return html`<nav class="inboxes" aria-label=${t("inboxes")}>
+    <p class="inbox-heads" aria-hidden="true"><span>${t("unread_short")}</span><span>${t("open_short")}</span></p>
     <ul>
       ${rows.map((one) => html`<li key=${one.inbox}>
         <button type="button" class="inbox-row" aria-current=${!search && one.inbox === inbox ? "true" : null}

@@ -10,7 +10,7 @@ import { createStore, keep, kept, useStore } from "./store.js";
 export const keys = createStore({ isOn: kept(localStorage, "switchboard-keys", true) });
 
 const HELP = [
-  ["j", "k"], ["n"], ["Enter"], ["r"], ["t"], ["a"], ["m"], ["e"], ["."], ["/"], ["Esc"], ["?"],
+  ["j", "k"], ["n"], ["Enter"], ["r"], ["i"], ["t"], ["a"], ["m"], ["e"], ["."], ["/"], ["Esc"], ["?"],
 ];
 
 function step(by) {
@@ -49,10 +49,11 @@ export function listenToKeys({ help }) {
     k: () => step(-1),
     n: nextUnread,
     r: () => document.getElementById("reply")?.focus(),
-    t: () => onSelected((one) => act(one.conversation_id, "take", { expected_version: one.version })),
+    t: () => onSelected((one) => one.status === "open" && act(one.conversation_id, "take", { expected_version: one.version })),
     a: () => press("[data-command=assign]"),
     e: () => onSelected((one) => one.status === "open" && act(one.conversation_id, "close")),
-    m: () => onSelected(markRead),
+    m: () => onSelected((one) => one.unread && markRead(one)),
+    i: () => press("[data-command=templates]"),
     ".": readList,
     "/": () => document.getElementById("search")?.focus(),
     "?": help,

@@ -43,7 +43,9 @@ export function Linking({ thread, onClose }) {
   const choose = async (one) => {
     onClose();
     const isDone = await act(thread.conversation_id, "link", { to_patient_id: one.patient_id });
-    if (isDone) say(t("contact.linked", { name: `${one.given_name} ${one.family_name}` }));
+    if (!isDone) return;
+    const close = thread.status === "open" ? { action: t("contact.close"), onAction: () => act(thread.conversation_id, "close") } : {};
+    say(t("contact.linked", { name: `${one.given_name} ${one.family_name}` }), { ...close, seconds: 20 });
   };
   return html`<${Dialog} title=${t("contact.who")} onClose=${onClose}>
     <p>${t("contact.about")}${value?.phone && html` <strong>${value.phone}</strong>`}</p>

@@ -98,7 +98,7 @@ export function List() {
         ${search && html`<button type="button" onClick=${() => searchFor("")}>${t("search.leave")}</button>`}
       </div>
     </div>
-    <div class="list-body" ref=${pane} tabindex="-1">
+    <div class="list-body" ref=${pane} tabindex="-1" aria-busy=${String(Boolean(isBusy))}>
       ${shown.length > 0 && html`<ul>${shown.map((one) => html`<${Row} key=${one.conversation_id} one=${one} isSelected=${one.conversation_id === selected} />`)}</ul>`}
       ${shown.length === 0 && !isBusy && html`<p class="empty">${t(search ? "search.nothing" : "list.empty")}</p>`}
       ${search?.error && html`<p class="notice bad" role="alert">${search.error}</p>`}

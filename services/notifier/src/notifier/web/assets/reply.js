@@ -1,6 +1,7 @@
 // Answering: what is typed is kept until it is sent, whatever happens to the page or the connection.
 
 import { html, useEffect, useRef, useState } from "./preact.js";
+import { ChooseTemplate } from "./choose-template.js";
 import { act } from "./desk.js";
 import { desk } from "./desk-state.js";
 import { newKey } from "./client.js";
@@ -15,7 +16,9 @@ export function Reply({ thread }) {
   const { templates } = useStore(desk);
   const [draft, setDraft] = useState(kept(sessionStorage, draftOf(id), { body: "", key: newKey() }));
   const [isSending, setSending] = useState(false);
+  const [isChoosing, setChoosing] = useState(false);
   const box = useRef(null);
+  const caret = useRef(null); // where to write on, once what was put in is drawn
   const write = (body) => {
     const changed = { body, key: draft.body === body ? draft.key : newKey() };
     setDraft(changed);
@@ -24,6 +27,10 @@ export function Reply({ thread }) {
   useEffect(() => {
     box.current.style.height = "auto";
     box.current.style.height = `${Math.min(220, box.current.scrollHeight + 2)}px`;
+    if (caret.current === null) return;
+    box.current.focus();
+    box.current.setSelectionRange(caret.current, caret.current);
+    caret.current = null;
   }, [draft.body]);
   const send = async (event) => {
     event.preventDefault();
@@ -44,13 +51,13 @@ export function Reply({ thread }) {
     }
   };
   const onKeyDown = (event) => (event.ctrlKey || event.metaKey) && event.key === "Enter" && send(event);
-  const useTemplate = (event) => {
-    const chosen = templates.find((one) => one.template_id === event.target.value);
-    event.target.value = "";
-    if (chosen) {
-      write(draft.body ? `${draft.body.trimEnd()}\n${chosen.body}` : chosen.body);
-      box.current.focus();
-    }
+  const insert = (words) => {
+    setChoosing(false);
+    const { selectionStart: start, selectionEnd: end } = box.current;
+    const before = draft.body.slice(0, start);
+    const put = before && !/\s$/.test(before) ? ` ${words}` : words;
+    write((before + put + draft.body.slice(end)).slice(0, MOST));
+    caret.current = start + put.length;
   };
   const channel = [...(thread.messages ?? [])].reverse().find((one) => one.sender === "patient")?.channel;
   return html`<form class="reply" onSubmit=${send}>
@@ -58,13 +65,10 @@ export function Reply({ thread }) {
     <textarea id="reply" ref=${box} rows="2" maxlength=${MOST} placeholder=${t("reply.hint")} value=${draft.body}
       onInput=${(event) => write(event.target.value)} onKeyDown=${onKeyDown}></textarea>
     <div class="row">
-      ${templates.length > 0 && html`<label class="visually-hidden" for="template">${t("reply.template")}</label>
-        <select id="template" onChange=${useTemplate}>
-          <option value="">${t("reply.template")}</option>
-          ${templates.map((one) => html`<option key=${one.template_id} value=${one.template_id}>${one.title}</option>`)}
-        </select>`}
+      ${templates.length > 0 && html`<button type="button" data-command="templates" onClick=${() => setChoosing(true)}>${t("reply.template")}</button>`}
       <span class="grow soft">${channel ? t(`reply.by.${channel}`) : ""} ${draft.body ? t("reply.kept") : ""}</span>
       <button type="submit" class="primary" disabled=${isSending || !draft.body.trim()}>${isSending ? t("reply.sending") : t("reply.send")}</button>
     </div>
+    ${isChoosing && html`<${ChooseTemplate} templates=${templates} onChoose=${insert} onClose=${() => setChoosing(false)} />`}
   </form>`;
 }

@@ -30,10 +30,12 @@ export class Stream {
     source.addEventListener("snapshot", (event) => {
       this.#moved(event);
       this.on.snapshot();
+      this.#live();
     });
     source.addEventListener("reset", (event) => {
       this.#moved(event);
       this.on.reset(JSON.parse(event.data).reason);
+      this.#live();
     });
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
@@ -53,12 +55,17 @@ export class Stream {
     }
   }
 
+  /** A stream that resumes goes on at once; a new one begins with its snapshot, and misses what comes before. */
   #opened() {
     this.failures = 0;
+    if (this.cursor !== null) this.#live();
+    this.#watch();
+  }
+
+  #live() {
     this.on.state("live");
     if (this.awaySince !== null) this.on.back((Date.now() - this.awaySince) / 1000);
     this.awaySince = null;
-    this.#watch();
   }
 
   #moved(event) {

@@ -48,11 +48,30 @@ export function SubscriptionEditor({ value, choices, on, onChange }) {
   </div>`;
 }
 
-/** What a change does, in the router's words. */
-export function Effect({ effect }) {
-  if (!effect.words.length) return html`<p class="soft">${t("effect.nothing")}</p>`;
-  const rows = (words) => html`<ul class="effect">${words.map((one) => html`<li key=${one}>${one}</li>`)}</ul>`;
-  const more = effect.words.slice(SHOWN);
-  return html`${rows(effect.words.slice(0, SHOWN))}
+const KINDS = ["newly_told", "no_longer_told", "told_to_nobody"];
+
+/** What a change does, in sentences: "You will no longer be told about Billing at Elm Street." */
+function sentencesOf(cells, choices, on) {
+  const dimensions = [["reasons", "reason_id"], ["locations", "location_id"], ["providers", "provider_id"]];
+  const size = ([name]) => (on[name] ? choices[name].length : 1);
+  const nameOf = (name, id) => choices[name].find(([one]) => one === id)?.[1] ?? id;
+  const placeOf = (name, id) => t(`effect.${name}`, { name: id === "unknown" ? t(`effect.${name}.unknown`) : nameOf(name, id) });
+  const reasonOf = (id) => (id === null ? t("effect.messages") : id === "other" ? t("effect.other") : nameOf("reasons", id));
+  const whole = (found, parts) => found.length === parts.reduce((product, one) => product * size(one), 1);
+  if (cells.length && whole(cells, dimensions)) return [t("effect.everything")];
+  const reasons = [...new Set(cells.map((one) => one.reason_id))];
+  return reasons.flatMap((reason) => {
+    const found = cells.filter((one) => one.reason_id === reason);
+    if (reason !== null && whole(found, dimensions.slice(1))) return [t("effect.everywhere", { reason: reasonOf(reason) })];
+    return found.map((one) => [reasonOf(reason), one.location_id && placeOf("locations", one.location_id), one.provider_id && placeOf("providers", one.provider_id)].filter(Boolean).join(" "));
+  });
+}
+
+export function Effect({ effect, choices, on }) {
+  const words = KINDS.flatMap((kind) => sentencesOf(effect.cells[kind], choices, on).map((what) => t(`effect.${kind}`, { what })));
+  if (!words.length) return html`<p class="soft">${t("effect.nothing")}</p>`;
+  const rows = (some) => html`<ul class="effect">${some.map((one) => html`<li key=${one}>${one}</li>`)}</ul>`;
+  const more = words.slice(SHOWN);
+  return html`${rows(words.slice(0, SHOWN))}
     ${more.length > 0 && html`<details><summary>${many("effect.more", more.length)}</summary>${rows(more)}</details>`}`;
 }

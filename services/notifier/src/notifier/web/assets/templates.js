@@ -18,7 +18,7 @@ function Fields({ one, onSave, onCancel = null }) {
     <label class="field"><span>${t("templates.body_of")}</span><textarea name="body" required maxlength="5000" rows="3">${one?.body ?? ""}</textarea></label>
     <div class="row end">
       ${onCancel && html`<button type="button" onClick=${onCancel}>${t("cancel")}</button>`}
-      <button type="submit" class=${one ? "primary" : ""}>${t(one ? "save" : "templates.add")}</button>
+      <button type="submit" class="primary">${t(one ? "save" : "templates.add")}</button>
     </div>
   </form>`;
 }

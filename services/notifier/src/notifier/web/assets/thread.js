@@ -19,7 +19,7 @@ function Attachments({ of }) {
     ${one.state !== undefined && one.state !== "ready"
       ? html`<span>${t(`attachment.${one.state}`)}</span>`
       : one.content_type.startsWith("audio/")
-      ? html`<audio controls preload="none" src=${one.url} aria-label=${t("voicemail.player")}></audio>`
+      ? html`<audio controls preload="metadata" src=${one.url} aria-label=${t("voicemail.player")}></audio>`
       : html`<a href=${one.url} target="_blank" rel="noopener">${t("attachment")} (${one.content_type}, ${Math.ceil((one.size ?? 0) / 1024)} kB)</a>`}
   </li>`)}</ul>`;
 }
@@ -97,7 +97,7 @@ export function Thread() {
   const { selected, thread, conflict } = useStore(desk);
   const [explained, setExplained] = useState(null);
   if (!selected) {
-    return html`<section class="thread is-empty" aria-label=${t("thread.region")}><p class="empty">${t("thread.none")}</p></section>`;
+    return html`<section class="thread is-empty nothing-open" aria-label=${t("thread.region")}><p class="empty">${t("thread.none")}</p></section>`;
   }
   const back = html`<button type="button" class="quiet icon back" aria-label=${t("thread.back")} title=${t("thread.back")} onClick=${shut}>←</button>`;
   if (!thread) {
