@@ -170,4 +170,6 @@ def test_the_flow_is_shown_and_a_message_is_explained(page: "Page", system: Syst
     page.get_by_role("button", name="Explain").click()
 
     page.locator(".steps li").first.wait_for()
+    page.get_by_label("Why was this person not told?").select_option(label="Bo Madeup")
+    page.get_by_text("does not match in reason").wait_for()
     assert page.locator(".connection-row", has_text="maple-pm").is_visible()

@@ -182,6 +182,16 @@ def test_a_decision_reads_in_the_readers_language() -> None:
     ]
 
 
+@pytest.mark.rule("X1")
+def test_why_somebody_was_not_told_reads_in_the_readers_language() -> None:
+    rules = policy()
+    found = mismatches(rules, FAY, BILLING, RIVER, RIVER)
+
+    said = why_not(rules, FAY, "unassigned", found, "es")
+
+    assert said == "la suscripción s1 no coincide en motivo y sede"
+
+
 def test_every_language_has_the_same_sentences_with_the_same_places_to_fill() -> None:
     def places(language: Mapping[str, str]) -> dict[str, list[str]]:
         return {key: sorted(re.findall(r"{\w+}", words)) for key, words in language.items()}

@@ -50,7 +50,7 @@ def _place(label: dict[str, Any]) -> ToldPlace:
     return ToldPlace(label["label"] or label["id"], label["source"], label["stale"], label["retired"])
 
 
-def reason_not_told(record: dict[str, Any], policy: Policy, staff_id: str) -> dict[str, Any]:
+def reason_not_told(record: dict[str, Any], policy: Policy, staff_id: str, language: Language = "en") -> dict[str, Any]:
     """Why a member was not told of a message, by the settings that the decision used."""
     result = record["result"]
     if any(person["staff_id"] == staff_id for person in result["audience"]):
@@ -61,7 +61,7 @@ def reason_not_told(record: dict[str, Any], policy: Policy, staff_id: str) -> di
     return {
         "staff_id": staff_id,
         "told": False,
-        "why_not": why_not(policy, StaffId(staff_id), result["destination"]["kind"], found),
+        "why_not": why_not(policy, StaffId(staff_id), result["destination"]["kind"], found, language),
         "subscriptions": [{"id": one.subscription_id, "differs_in": one.dimensions} for one in found],
     }
 

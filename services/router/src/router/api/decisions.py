@@ -56,7 +56,7 @@ def routes(dependencies: Ask) -> APIRouter:
         settings = used or RoutingSettingsPublishedV1(practice_id=practice_id)
         answer = record | {"explanation": explanation(record, settings, language)}
         if staff_id is not None:
-            answer["member"] = reason_not_told(record, compile_policy(settings), staff_id)
+            answer["member"] = reason_not_told(record, compile_policy(settings), staff_id, language)
         return answer
 
     @router.get("/unrouted")

@@ -69,21 +69,26 @@ def mismatches(
     return tuple(one for one in found if one.dimensions)
 
 
-def why_not(policy: Policy, staff_id: StaffId, destination: str, found: Sequence[Mismatch]) -> str:
+def why_not(
+    policy: Policy, staff_id: StaffId, destination: str, found: Sequence[Mismatch], language: Language = "en"
+) -> str:
     """One sentence on why this member was not told."""
-    member = policy.members.get(staff_id)
+    member, words = policy.members.get(staff_id), SENTENCES[language]
     if member is None:
-        return "This person is not on the practice's staff."
+        return words["why_not.unknown"]
     if not member.is_active:
-        return "This person is deactivated (D4)."
+        return words["why_not.inactive"]
     if destination != "unassigned":
-        return "The conversation is in somebody's inbox: subscriptions do not apply (D2, D3)."
+        return words["why_not.elsewhere"]
     if not member.subscriptions:
-        return "This person is subscribed to nothing."
+        return words["why_not.nothing"]
     if not found:
-        return "A subscription of this person matches."
+        return words["why_not.matches"]
     return "; ".join(
-        f"subscription {one.subscription_id} does not match in {' and '.join(one.dimensions)}" for one in found
+        words["why_not.differs"].format(
+            id=one.subscription_id, dimensions=words["and"].join(words[name] for name in one.dimensions)
+        )
+        for one in found
     )
 
 

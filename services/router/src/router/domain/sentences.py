@@ -48,6 +48,16 @@ _EN = {
     "gap.moment": "a moment",
     "gap.seconds": "{n} seconds",
     "gap.minutes": "{n} minutes",
+    "why_not.unknown": "This person is not on the practice's staff.",
+    "why_not.inactive": "This person is deactivated (D4).",
+    "why_not.elsewhere": "The conversation is in somebody's inbox: subscriptions do not apply (D2, D3).",
+    "why_not.nothing": "This person is subscribed to nothing.",
+    "why_not.matches": "A subscription of this person matches.",
+    "why_not.differs": "subscription {id} does not match in {dimensions}",
+    "and": " and ",
+    "reason": "reason",
+    "location": "location",
+    "provider": "provider",
 }
 
 _ES = {
@@ -93,6 +103,16 @@ _ES = {
     "gap.moment": "un momento",
     "gap.seconds": "{n} segundos",
     "gap.minutes": "{n} minutos",
+    "why_not.unknown": "Esta persona no es del personal del consultorio.",
+    "why_not.inactive": "Esta persona está desactivada (D4).",
+    "why_not.elsewhere": "La conversación está en la bandeja de alguien: las suscripciones no cuentan (D2, D3).",
+    "why_not.nothing": "Esta persona no tiene ninguna suscripción.",
+    "why_not.matches": "Una suscripción de esta persona coincide.",
+    "why_not.differs": "la suscripción {id} no coincide en {dimensions}",
+    "and": " y ",
+    "reason": "motivo",
+    "location": "sede",
+    "provider": "profesional",
 }
 
 SENTENCES: Mapping[Language, Mapping[str, str]] = {"en": _EN, "es": _ES}
