@@ -16,9 +16,9 @@ from router.presenting import decision_record, routed_message
 from router.storage.facts import directory_of, known_patients
 from router.storage.settings import current_settings
 from shared_database import practice_scope
-from shared_schemas.patient_messages import MessageReceivedV1
+from shared_schemas.patient_messages import MessageReceivedV1, ReceivedAt
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
-from shared_schemas.values import Channel, Id, Instant
+from shared_schemas.values import Channel, Id
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
@@ -39,7 +39,7 @@ class Simulation(BaseModel):
     patient_id: Id | None = None
     location_id: Id | None = None
     provider_id: Id | None = None
-    received_at: Instant | None = None
+    received_at: ReceivedAt | None = None
     """Null: now."""
     settings: RoutingSettingsPublishedV1 | None = None
     """A draft to try instead of the current settings."""

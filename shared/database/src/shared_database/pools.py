@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 DATABASE_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What a database that is away, or says no, raises: a task that runs for ever waits and tries again."""
-UNKEEPABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
-"""What text with a NUL raises, as text and within JSON. Whose text it is should know: the database is well."""
+UNKEEPABLE = (asyncpg.DataError,)
+"""What a value raises that PostgreSQL has no room for: text with a NUL, a number or a time beyond all bounds (SQLSTATE 22…).
+Whose value it is should know: the database is well.
+"""
 
 SCOPE = "app.practices"
 """The setting that row-level security reads: practice ids, separated by commas. Ids never contain a comma."""

@@ -1,8 +1,23 @@
 """Topic `patient-messages`: what patients wrote, as the channels received it."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator
 
 from shared_schemas.values import Attachment, Channel, Id, Identity, Instant, PatientEvent, Text
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+
+
+def _credible(at: datetime) -> datetime:
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError("no message is from this year")
+    return at
+
+
+ReceivedAt = Annotated[Instant, AfterValidator(_credible)]
+"""A moment that can be counted from, into each zone, without leaving the years that there are."""
 
 
 class MessageReceivedV1(PatientEvent):
@@ -14,7 +29,7 @@ class MessageReceivedV1(PatientEvent):
     """uuid5 of channel, practice and `provider_message_id`: see `shared_schemas.ids.message_id`."""
     channel: Channel
     provider_message_id: str
-    received_at: Instant
+    received_at: ReceivedAt
     """When the channel received it: the clock of every routing rule."""
     body: Text
     attachments: tuple[Attachment, ...] = ()

@@ -11,11 +11,18 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An opaque id: 1 to 64 characters of `[A-Za-z0-9_-]`. Never a phone, a name or a date of birth."""
 
 
-def _in_utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; without a zone it is of this machine's.
+
+    Raises ValueError where that is before the year 1 or after 9999: some systems write the last minute of 9999 for "never".
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this is beyond the years 1 to 9999") from None
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 """A moment with its zone, kept and written in UTC (RFC 3339)."""
 
 

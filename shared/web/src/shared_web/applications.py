@@ -52,7 +52,7 @@ class StoreFailures:
     away: tuple[type[Exception], ...]
     """It does not answer, or not now."""
     unkeepable: tuple[type[Exception], ...]
-    """What was asked holds something that it cannot keep, wherever it stood in the request: a NUL."""
+    """What was asked holds something that it cannot keep, wherever it stood in the request: a NUL, a time of no year."""
 
 
 def service_app(service: str, settings: ServiceSettings, lifespan: Lifespan, failures: StoreFailures) -> FastAPI:
@@ -73,4 +73,6 @@ def _on_away(_: Request, error: Exception) -> Response:
 
 
 def _on_unkeepable(_: Request, __: Exception) -> Response:
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request holds a NUL, which cannot be kept").response()
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The request holds a NUL, or a number or time beyond all bounds"
+    ).response()

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl
-from pydantic.types import AwareDatetime
 
 from notifier.api.dependencies import Ask, Dependencies, practice_id_of
 from notifier.domain.webhooks import SECRET_BYTES, PayloadKind, secret_from
@@ -36,6 +35,7 @@ from notifier.views import (
     WebhookEndpoint,
 )
 from shared_schemas.staff_notifications import StreamEvent
+from shared_schemas.values import Instant
 from shared_web import Principal, Problem
 from shared_web.principals import staff_administrator
 
@@ -69,8 +69,8 @@ class ReplayBody(BaseModel):
     """Which events to send again."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-    since: AwareDatetime
-    until: AwareDatetime | None = None
+    since: Instant
+    until: Instant | None = None
     """Null: until now."""
 
 

@@ -12,6 +12,7 @@ from notifier.views import Conversation, ConversationSummary, FoundConversation,
 from shared_database import practice_scope
 from shared_schemas.routed_messages import Destination
 from shared_schemas.staff_notifications import PatientName
+from shared_schemas.values import in_utc
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool, Row
@@ -179,7 +180,7 @@ def page_start(cursor: str) -> Start:
     start = datetime.fromisoformat(instant)
     if start.tzinfo is None:
         raise ValueError
-    return start, conversation_id
+    return in_utc(start), conversation_id
 
 
 def _condition(inbox: str, staff_id: str) -> tuple[str, str | None, str | None]:

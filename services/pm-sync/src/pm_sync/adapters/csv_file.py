@@ -9,13 +9,14 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import get_args
 from zoneinfo import ZoneInfo
 
 from pm_sync.adapters.phones import e164
 from pm_sync.domain.snapshot import Appointment, Page, Patient
 from shared_schemas.practice_management import AppointmentStatus
+from shared_schemas.values import in_utc
 
 COLUMNS = (
     "appointment_id", "patient_id", "given_name", "family_name", "birth_date", "phone", "status", "start", "end",
@@ -192,7 +193,8 @@ def _instant(text: str, zone: ZoneInfo, column: str, problems: list[tuple[str, s
     """A time without a zone is of the practice's zone. An hour that occurs twice is the first one (PEP 495)."""
     try:
         instant = datetime.fromisoformat(text)
+        moment = in_utc(instant if instant.tzinfo is not None else instant.replace(tzinfo=zone))
     except ValueError:
         problems.append((column, "this is no time like 2027-01-31T14:30 or 2027-01-31T14:30-05:00"))
         return None
-    return (instant if instant.tzinfo is not None else instant.replace(tzinfo=zone)).astimezone(UTC)
+    return moment

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -63,7 +62,7 @@ def routes(dependencies: Ask) -> APIRouter:
     async def list_unrouted(
         practice_id: str,
         caller: Administrator,
-        before: datetime | None = None,
+        before: Instant | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> list[dict[str, Any]]:
         """The messages that nobody could be told of (rule M4), the newest first; `before` pages on."""

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from pm_sync.adapters.fhir.pace import Pace
 from pm_sync.adapters.fhir.smart import Tokens
 from pm_sync.adapters.source_problem import SourceProblem
+from shared_schemas.values import in_utc
 from shared_web.outbound import ForbiddenAddress
 
 Resource = Mapping[str, Any]
@@ -28,6 +29,8 @@ LONGEST_WAIT = timedelta(seconds=20)
 """A server that asks for more is left alone until the next run."""
 MOST_PAGES = 100_000
 _CREDIBLE_SKEW = timedelta(seconds=5)
+_LONGEST_WAIT = timedelta(days=1)
+"""Whatever a server asks for."""
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 _WORDS = {
@@ -162,7 +165,7 @@ class FhirClient:
 
     def _note_clock(self, answer: httpx.Response) -> None:
         try:
-            theirs = parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
+            theirs = in_utc(parsedate_to_datetime(answer.headers["date"]))
         except (KeyError, ValueError, TypeError):
             return
         skew = theirs - self._clock()
@@ -221,9 +224,9 @@ def retry_after(answer: httpx.Response, now: datetime) -> timedelta | None:
     """RFC 9110 section 10.2.3: seconds, or a date."""
     value = answer.headers.get("retry-after", "")
     if value.isdigit():
-        return timedelta(seconds=min(int(value), 86_400))
+        return min(timedelta(seconds=int(value[:9])), _LONGEST_WAIT)
     try:
-        return max(timedelta(), parsedate_to_datetime(value).astimezone(UTC) - now)
+        return min(max(timedelta(), in_utc(parsedate_to_datetime(value)) - now), _LONGEST_WAIT)
     except (ValueError, TypeError):
         return None
 

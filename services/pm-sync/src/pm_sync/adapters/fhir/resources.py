@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/appointment.html
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import get_args
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from pm_sync.adapters.phones import e164
 from pm_sync.domain.opaque import opaque_id
 from pm_sync.domain.snapshot import Appointment, Patient, Unreadable
 from shared_schemas.practice_management import AppointmentStatus
+from shared_schemas.values import in_utc
 
 _STATUSES = frozenset(get_args(AppointmentStatus))
 _PLACES = {"Location": "location", "Practitioner": "provider"}
@@ -217,7 +218,7 @@ def _instant(text: str | None, zone: ZoneInfo) -> datetime | None:
     if len(text) <= _DATE_LENGTH:
         raise ValueError
     at = datetime.fromisoformat(text)
-    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
+    return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=zone))
 
 
 def _best(names: list[_Name]) -> _Name:

@@ -8,12 +8,12 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey, import_key
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pm_sync.adapters.source_problem import SourceProblem
 from pm_sync.configuration import SmartBackend
@@ -44,7 +44,7 @@ class _Token(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     access_token: str
-    expires_in: float = 300.0
+    expires_in: Annotated[float, Field(allow_inf_nan=False)] = 300.0
 
 
 class Tokens:
@@ -74,7 +74,7 @@ class Tokens:
         if self._token is None or self._ends_at is None or now >= self._ends_at:
             answer = await self._ask(now + skew)
             self._token = answer.access_token
-            self._ends_at = now + timedelta(seconds=answer.expires_in) - RENEW_BEFORE
+            self._ends_at = now + min(timedelta(days=1), timedelta(seconds=answer.expires_in)) - RENEW_BEFORE
         return self._token
 
     async def _ask(self, their_now: datetime) -> _Token:

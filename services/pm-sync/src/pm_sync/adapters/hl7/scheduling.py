@@ -11,6 +11,7 @@ from pm_sync.adapters.phones import e164
 from pm_sync.domain.opaque import opaque_id
 from pm_sync.domain.snapshot import GONE, Appointment, Page, Patient, Unreadable
 from shared_schemas.practice_management import AppointmentStatus
+from shared_schemas.values import in_utc
 
 _BY_EVENT: dict[str, AppointmentStatus] = {
     "S15": "cancelled",
@@ -37,6 +38,8 @@ _BY_FILLER_STATUS: dict[str, AppointmentStatus] = {
 """SCH-25, table 0278; letters and digits only."""
 _TIME = re.compile(r"(\d{12})(\d{2})?(?:\.\d+)?([+-]\d{4})?")
 _MOST_DIGITS = 18
+_LONGEST_MINUTES = 100_000
+_LAST_START = datetime.max.replace(tzinfo=UTC) - timedelta(minutes=_LONGEST_MINUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def _times(message: Message, zone: ZoneInfo | timezone) -> tuple[datetime | None
     end = _instant(message.get("TQ1", 8), zone, "TQ1-8") or _instant(message.get("SCH", 11, 5), zone, "SCH-11.5")
     minutes = message.get("SCH", 9)
     if end is None and start is not None and minutes.isdigit() and message.get("SCH", 10).upper() in {"", "MIN", "M"}:
-        end = start + timedelta(minutes=min(int(minutes), 100_000))
+        end = min(start, _LAST_START) + timedelta(minutes=min(int(minutes), _LONGEST_MINUTES))
     return start, end
 
 
@@ -134,12 +137,12 @@ def _zone(message: Message, form: Hl7Form) -> ZoneInfo | timezone:
     found = _TIME.fullmatch(message.get("MSH", 7))
     if found is None or found[3] is None:
         return form.time_zone
-    said = datetime.strptime(found[1] + found[3], "%Y%m%d%H%M%z")
-    return (
-        form.time_zone
-        if said.utcoffset() == said.astimezone(form.time_zone).utcoffset()
-        else timezone(said.utcoffset() or timedelta())
-    )
+    try:
+        said = datetime.strptime(found[1] + found[3], "%Y%m%d%H%M%z")
+        theirs = said.astimezone(form.time_zone)
+    except (ValueError, OverflowError):
+        return form.time_zone
+    return form.time_zone if said.utcoffset() == theirs.utcoffset() else timezone(said.utcoffset() or timedelta())
 
 
 def _instant(text: str, zone: ZoneInfo | timezone, place: str) -> datetime | None:
@@ -152,9 +155,9 @@ def _instant(text: str, zone: ZoneInfo | timezone, place: str) -> datetime | Non
     digits = found[1] + (found[2] or "00")
     try:
         if found[3]:
-            return datetime.strptime(digits + found[3], "%Y%m%d%H%M%S%z").astimezone(UTC)
-        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
+            return in_utc(datetime.strptime(digits + found[3], "%Y%m%d%H%M%S%z"))
+        return in_utc(datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=zone))
+    except ValueError:
         raise _Wrong(f"{place}: no such time") from None
 
 
