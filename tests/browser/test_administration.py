@@ -41,7 +41,7 @@ def test_a_change_that_leaves_nobody_is_warned_of_tried_saved_and_brought_back(p
     before = version_of(system)
     sign_in(page, system, "ada-admin", "/routing")
     page.get_by_role("checkbox", name="Fay Madeup is active").uncheck()
-    page.get_by_text("Nobody would be told about Appointments · Elm Street.").wait_for()
+    page.get_by_text("Nobody would be told about Appointments at Elm Street.").wait_for()
 
     page.get_by_role("link", name="Try").click()
     page.get_by_text("By your unsaved draft.").wait_for()

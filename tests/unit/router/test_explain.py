@@ -117,7 +117,7 @@ def told(*rules: str, **what: object) -> Told:
                 "The patient answered the reason menu with 'Billing' (R16).",
                 "There is no upcoming appointment, and no provider is known (L8).",
                 "The conversation is in Unassigned (M3).",
-                "Ada is told: default subscriber: nobody else is subscribed to such messages (M4).",
+                "Ada is told: by default, because nobody is subscribed to such messages (M4).",
             ],
         ),
     ],

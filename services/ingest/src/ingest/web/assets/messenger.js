@@ -22,6 +22,7 @@ let unread = null;
 let waiting = JSON.parse(sessionStorage.getItem(storageKey) ?? "[]");
 let isSending = false;
 let pause = 1000;
+let silence = null;
 
 const clock = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 const localTime = (time) => { time.textContent = clock.format(new Date(time.dateTime)); };
@@ -62,7 +63,11 @@ function append(made) {
 function showState(state) {
   csrf = state.csrf_token;
   for (const one of state.messages) {
-    if (shown(one.message_id)) continue;
+    const known = shown(one.message_id);
+    if (known) {
+      showFiles(known, one.attachments ?? []);
+      continue;
+    }
     const made = item(one);
     made.dataset.id = one.message_id;
     append(made);
@@ -77,6 +82,14 @@ function showState(state) {
   }
   unread = state.unread_message_id;
   markRead();
+}
+
+/* A file is shown by its name until we know where it is kept. */
+function showFiles(message, attachments) {
+  const names = message.querySelectorAll("p.file");
+  if (!names.length || !attachments.length) return;
+  names[0].before(...attachments.map(attachment));
+  for (const name of names) name.remove();
 }
 
 /* What has been on the screen is read: the practice sees it, and is not kept waiting by the picker (rule R2). */
@@ -166,9 +179,17 @@ async function sendAll() {
   isSending = false;
 }
 
+/* How the connection is; that it is well again is said for a while only. */
+function say(state) {
+  clearTimeout(silence);
+  connection.textContent = words(state);
+  connection.dataset.state = state;
+  if (state === "online") silence = setTimeout(() => { connection.textContent = ""; delete connection.dataset.state; }, 5_000);
+}
+
 function loggedOut() {
   stream?.close();
-  connection.textContent = words("unsent_session");
+  say("unsent_session");
   for (const one of waiting) tell(one, "failed");
 }
 
@@ -206,11 +227,10 @@ composer.addEventListener("submit", (event) => {
   const files = [...field("files").files];
   const text = body.value.trim();
   const filesProblem = problemOf(files);
-  fieldError(field("files"), filesProblem);
-  if (filesProblem) return;
   const problem = !text && !files.length ? "write_error" : text.length > 10_000 ? "write_long" : null;
+  fieldError(field("files"), filesProblem);
   fieldError(body, problem);
-  if (problem) return;
+  if (problem || filesProblem) return;
   const one = { id: randomId(), text, reason: field("reason_id").value, files, at: new Date().toISOString() };
   waiting.push(one);
   hold(one);
@@ -224,8 +244,8 @@ composer.addEventListener("submit", (event) => {
 
 document.getElementById("logout").addEventListener("submit", () => sessionStorage.removeItem(storageKey));
 document.addEventListener("visibilitychange", markRead);
-window.addEventListener("online", () => { connection.textContent = words("online"); sendAll(); });
-window.addEventListener("offline", () => { connection.textContent = words("offline"); });
+window.addEventListener("online", () => { say("online"); sendAll(); });
+window.addEventListener("offline", () => say("offline"));
 window.addEventListener("beforeunload", (event) => { if (waiting.some((one) => one.files?.length)) event.preventDefault(); });
 
 list.querySelectorAll("time").forEach(localTime);
@@ -233,10 +253,10 @@ waiting.forEach(hold);
 sendAll();
 
 const stream = new EventSource(`/v1/messenger/stream?language=${document.documentElement.lang}`);
-stream.addEventListener("open", () => { if (navigator.onLine) connection.textContent = ""; });
+stream.addEventListener("open", () => { if (navigator.onLine && connection.dataset.state === "offline") say("online"); });
 stream.addEventListener("state", (event) => showState(JSON.parse(event.data)));
 stream.addEventListener("error", async () => {
-  if (stream.readyState !== EventSource.CLOSED) { connection.textContent = words("offline"); return; }
+  if (stream.readyState !== EventSource.CLOSED) { say("offline"); return; }
   const answer = await fetch("/v1/messenger/state").catch(() => null);
   if (answer?.status === 401) loggedOut();
 });

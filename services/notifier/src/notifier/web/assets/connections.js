@@ -45,7 +45,7 @@ function Connection({ one, turn }) {
     </div>
     ${error && html`<${Problem} error=${error} />`}
     ${value && html`<dl class="facts">${FACTS.filter((name) => value[name] !== null).map((name) => html`<div key=${name}>
-      <dt>${t(`pm.${name}`)}</dt><dd>${name.endsWith("_at") ? `${fullTime(value[name])} (${since(value[name])})` : String(value[name])}</dd></div>`)}</dl>`}
+      <dt>${t(`pm.${name}`)}</dt><dd>${name.endsWith("_at") ? `${fullTime(value[name])} (${since(value[name])})` : name === "lag_seconds" ? Number(value[name]).toFixed(1) : String(value[name])}</dd></div>`)}</dl>`}
     ${value?.runs.length > 0 && html`<${LastRuns} runs=${value.runs.slice(0, RUNS_SHOWN)} />`}
     ${value?.quarantined > 0 && html`<${Quarantine} path=${path} turn=${value} onChange=${again} />`}
   </li>`;

@@ -5,7 +5,6 @@ import { createStore, kept } from "./store.js";
 
 export const desk = createStore({
   connection: "connecting",
-  away: null, // { seconds, arrived }: what the last absence of the connection was
   practice: null,
   inboxes: [],
   inbox: kept(sessionStorage, "inbox", null),

@@ -5,7 +5,7 @@
 
 import { api, newKey } from "./client.js";
 import { desk, refusalWords, whereNow } from "./desk-state.js";
-import { data } from "./page.js";
+import { data, many, t } from "./page.js";
 import { say, wordsOf } from "./parts.js";
 import { keep } from "./store.js";
 import { Stream } from "./stream.js";
@@ -13,9 +13,12 @@ import { alarm } from "./alarm.js";
 import { onEscalation, readEscalations } from "./duty.js";
 
 const { get, set } = desk;
+const MISSED_COMES_WITHIN = 2_000; // at once, and in one piece
 const PATIENCE = 1_000; // for the stream to begin before we read without it
 const readings = new Set();
 let isAway = false;
+let isSure = true; // a stream that begins anew after an absence cannot tell what was missed
+let missed = 0; // messages that came while the connection was away
 let hasRead = false;
 let begin = null;
 const begun = new Promise((done) => { begin = done; });
@@ -176,14 +179,24 @@ const stream = new Stream({
     set({ connection });
   },
   event: onEvent,
-  reset: readEverything,
+  reset() {
+    if (isAway) isSure = false;
+    readEverything();
+  },
   snapshot() {
+    if (isAway) isSure = false;
     if (hasRead) readEverything();
     else begin();
   },
   back(seconds) {
-    set({ away: { seconds, arrived: 0 } });
-    setTimeout(() => { isAway = false; }, 2_000); // what was missed comes at once, in one piece
+    setTimeout(() => {
+      isAway = false;
+      const away = seconds < 60 ? t("away.short") : many("away.minutes", Math.max(1, Math.round(seconds / 60)));
+      const came = missed ? many("away.arrived", missed) : isSure ? t("away.nothing") : "";
+      say(`${away} ${came}`, { seconds: missed ? 0 : 20 });
+      missed = 0;
+      isSure = true;
+    }, MISSED_COMES_WITHIN);
   },
 });
 
@@ -222,7 +235,7 @@ function onMessage(event) {
     last_message: { message_id: event.message_id, sender: "patient", channel: event.channel, body: event.body.slice(0, 200), sent_at: event.received_at },
   };
   place(id, event.conversation_version, summary);
-  if (isAway && get().away) set((state) => ({ away: { ...state.away, arrived: state.away.arrived + 1 } }));
+  if (isAway) missed += 1;
   append(id, {
     message_id: event.message_id, sender: "patient", staff_id: null, channel: event.channel, body: event.body,
     attachments: event.attachments, transcript: null, reason: event.reason, sent_at: event.received_at, urgent: event.urgent,

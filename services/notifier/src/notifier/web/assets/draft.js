@@ -2,7 +2,7 @@
 
 import { api, practicePath, request } from "./client.js";
 import { data, labelOf, t } from "./page.js";
-import { say, wordsOf } from "./parts.js";
+import { hush, say, wordsOf } from "./parts.js";
 import { createStore } from "./store.js";
 
 export const draft = createStore({
@@ -62,7 +62,7 @@ async function check() {
   }
   try {
     const answer = await api("PUT", `${path()}?dry_run=true`, { body: get().settings, headers: precondition(), signal: checking.signal });
-    set({ warnings: answer.warnings.map(warningWords), problems: [], isOutdated: false });
+    set({ warnings: answer.warnings, problems: [], isOutdated: false });
   } catch (error) {
     if (error.name === "AbortError") return;
     if (error.status === 412) set({ isOutdated: true, warnings: [], problems: [] });
@@ -89,6 +89,7 @@ export async function bringBack(version) {
   try {
     await api("POST", `${path()}/versions/${version}/revert`, { body: {}, headers: precondition() });
     await loadSettings();
+    hush();
     say(t("history.reverted", { n: version }));
   } catch (error) {
     say(wordsOf(error), { kind: "bad" });
@@ -111,7 +112,5 @@ export function placeName(places, id, unknown) {
   if (id === null || id === undefined) return null;
   return id === "unknown" ? unknown : (places.find((one) => one.id === id)?.name ?? id);
 }
-
-const warningWords = (warning) => t("draft.nobody", { what: cellWords(warning) });
 
 export const memberName = (id) => get().settings.members.find((one) => one.staff_id === id)?.name ?? id;

@@ -25,7 +25,7 @@ export function Exchange() {
     link.click();
     URL.revokeObjectURL(link.href);
   };
-  return html`<section class="card">
+  return html`<section class="card stack">
     <h2>${t("routing.exchange")}</h2>
     <p class="soft">${t("exchange.about")}</p>
     <div class="row"><button type="button" onClick=${give}>${t("exchange.export", { n: saved.version })}</button></div>

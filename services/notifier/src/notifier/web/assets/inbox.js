@@ -53,17 +53,6 @@ function Inboxes({ onFilters }) {
   </nav>`;
 }
 
-function Away() {
-  const { away } = useStore(desk);
-  if (!away) return null;
-  const { seconds, arrived } = away;
-  const minutes = Math.max(1, Math.round(seconds / 60));
-  const words = seconds < 60 ? t("away.short") : many("away.minutes", minutes);
-  return html`<${Notice} kind="warn" onDismiss=${() => desk.set({ away: null })}>
-    ${words} ${arrived > 0 ? many("away.arrived", arrived) : t("away.nothing")}
-  </${Notice}>`;
-}
-
 function Desk() {
   const state = useStore(desk);
   const [isFiltering, setFiltering] = useState(false);
@@ -76,7 +65,6 @@ function Desk() {
   return html`<div class="desk ${state.selected ? "has-thread" : ""}">
     <h1 class="visually-hidden">${t("page.inbox")}</h1>
     <div class="notices">
-      <${Away} />
       <${DutyNotices} practice=${state.practice} onOpen=${open} />
       ${state.error && html`<${Notice} kind="bad">${state.error}</${Notice}>`}
     </div>

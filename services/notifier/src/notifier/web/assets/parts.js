@@ -55,6 +55,9 @@ export function say(words, { action = null, onAction = null, seconds = 6, kind =
   if (seconds) setTimeout(dismiss, seconds * 1000);
 }
 
+/** What was said before is out of date: there is nothing left to undo. */
+export const hush = () => toasts.set({ shown: [] });
+
 export function Toasts() {
   const { shown } = useStore(toasts);
   return html`<div class="toasts" role="status">

@@ -8,6 +8,7 @@ import { History } from "./versions.js";
 import { discard, draft, loadSettings, save } from "./draft.js";
 import { SettingsEditor } from "./settings.js";
 import { useStore } from "./store.js";
+import { choicesOf, combinations } from "./subscriptions.js";
 import { drawTop } from "./top.js";
 import { Exchange } from "./exchange.js";
 import { Templates } from "./templates.js";
@@ -29,16 +30,18 @@ function useTab() {
 }
 
 function SaveBar() {
-  const { isChanged, warnings, problems, isSaving, isOutdated } = useStore(draft);
+  const { isChanged, warnings, problems, isSaving, isOutdated, settings, places } = useStore(draft);
   if (!isChanged) return null;
+  const on = { reasons: settings.reason_routing, locations: settings.location_routing, providers: settings.provider_routing };
+  const nobody = combinations(warnings, choicesOf({ reasons: settings.reasons, ...places }), on);
   return html`<div class="save-bar" role="region" aria-label=${t("draft.region")}>
     <div class="grow">
       <strong>${t("draft.changed")}</strong>
       <div aria-live="polite">
         ${problems.map((one) => html`<${Notice} key=${one} kind="bad">${one}</${Notice}>`)}
         ${isOutdated && html`<${Notice} kind="warn">${t("draft.outdated")}</${Notice}>`}
-        ${warnings.map((one) => html`<${Notice} key=${one} kind="warn">${one}</${Notice}>`)}
-        ${!problems.length && !warnings.length && html`<span class="soft">${t("draft.no_warnings")}</span>`}
+        ${nobody.length > 0 && html`<${Notice} kind="warn">${nobody.map((what) => html`<div key=${what}>${t("draft.nobody", { what })}</div>`)}</${Notice}>`}
+        ${!problems.length && !warnings.length && !isOutdated && html`<span class="soft">${t("draft.no_warnings")}</span>`}
       </div>
     </div>
     <button type="button" onClick=${discard}>${t("draft.discard")}</button>

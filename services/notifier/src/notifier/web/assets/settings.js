@@ -48,7 +48,17 @@ function Switches({ settings }) {
 
 function Reasons({ settings: { reasons } }) {
   const change = (index, more) => edit({ reasons: write(reasons, index, more) });
-  const word = (index, language, words) => change(index, { label: { ...reasons[index].label, [language]: words } });
+  const { saved } = draft.get();
+  const isKnown = (id) => saved.reasons.some((one) => one.id === id);
+  // The id of a reason that was never saved follows its words, until it is written by hand.
+  const idFor = (one, index, words) => {
+    const isFree = !isKnown(one.id) && (/^reason(-\d+)?$/.test(one.id) || one.id.startsWith(slug(one.label.en ?? "")));
+    return isFree ? freshId(slug(words) || "reason", reasons.filter((_, at) => at !== index).map((it) => it.id)) : one.id;
+  };
+  const word = (index, language, words) => {
+    const one = reasons[index];
+    change(index, { label: { ...one.label, [language]: words }, ...(language === "en" ? { id: idFor(one, index, words) } : {}) });
+  };
   const add = () => edit({ reasons: [...reasons, { id: freshId("reason", reasons.map((one) => one.id)), label: { en: "", es: "" }, retired: false }] });
   return html`<section class="card">
     <h2>${t("settings.reasons")}</h2>
@@ -99,7 +109,7 @@ function SharedInboxes({ settings: { shared_inboxes: inboxes, members } }) {
     <h2>${t("settings.inboxes")}</h2>
     ${inboxes.map((one, index) => html`<fieldset key=${index}>
       <legend>${one.label || one.id}</legend>
-      <div class="row">
+      <div class="row asking">
         <label class="field"><span>${t("name")}</span><${Input} label=${t("name")} value=${one.label} onInput=${(label) => change(index, { label })} /></label>
         <label class="field"><span>${t("id")}</span><${Input} label=${t("id")} value=${one.id} onInput=${(id) => change(index, { id: slug(id) || id })} /></label>
         <button type="button" class="link" onClick=${() => edit({ shared_inboxes: without(inboxes, index) })}>${t("remove")}<span class="visually-hidden"> ${one.label}</span></button>

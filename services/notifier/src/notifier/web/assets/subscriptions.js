@@ -50,8 +50,8 @@ export function SubscriptionEditor({ value, choices, on, onChange }) {
 
 const KINDS = ["newly_told", "no_longer_told", "told_to_nobody"];
 
-/** What a change does, in sentences: "You will no longer be told about Billing at Elm Street." */
-function sentencesOf(cells, choices, on) {
+/** Combinations in words, those that belong together in one: "Billing at every location", "Appointments at Elm Street". */
+export function combinations(cells, choices, on) {
   const dimensions = [["reasons", "reason_id"], ["locations", "location_id"], ["providers", "provider_id"]];
   const size = ([name]) => (on[name] ? choices[name].length : 1);
   const nameOf = (name, id) => choices[name].find(([one]) => one === id)?.[1] ?? id;
@@ -68,7 +68,7 @@ function sentencesOf(cells, choices, on) {
 }
 
 export function Effect({ effect, choices, on }) {
-  const words = KINDS.flatMap((kind) => sentencesOf(effect.cells[kind], choices, on).map((what) => t(`effect.${kind}`, { what })));
+  const words = KINDS.flatMap((kind) => combinations(effect.cells[kind], choices, on).map((what) => t(`effect.${kind}`, { what })));
   if (!words.length) return html`<p class="soft">${t("effect.nothing")}</p>`;
   const rows = (some) => html`<ul class="effect">${some.map((one) => html`<li key=${one}>${one}</li>`)}</ul>`;
   const more = words.slice(SHOWN);

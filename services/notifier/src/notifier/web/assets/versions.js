@@ -7,7 +7,14 @@ import { fullTime, t } from "./page.js";
 import { Dialog, useAnswer, wordsOf } from "./parts.js";
 import { useStore } from "./store.js";
 
-const shown = (value) => (value === null ? t("nothing") : typeof value === "string" ? value : JSON.stringify(value));
+/** A value of the settings for people: no brackets, and what belongs together in one line. */
+function shown(value) {
+  if (value === null) return t("nothing");
+  if (typeof value === "boolean") return t(value ? "yes" : "no");
+  if (Array.isArray(value)) return value.map(shown).join(", ") || t("none");
+  if (typeof value === "object") return Object.entries(value).map(([name, one]) => `${name}: ${shown(one)}`).join("; ");
+  return String(value);
+}
 
 function Changes({ version, against = null }) {
   const query = against === null ? "" : `?against=${against}`;
