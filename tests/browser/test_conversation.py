@@ -87,7 +87,7 @@ def test_a_template_is_written_by_an_administrator_and_sent_by_a_colleague(
 
 
 def test_a_voicemail_is_heard_from_any_place_of_it_and_read(open_desk: OpenDesk, system: System) -> None:
-    caller = system.patient("pt-031")
+    caller = system.patient("pt-036")
     call_from(system, caller["phone"], "1")
     desk = open_desk("fay-front")
     parts: list[tuple[int, str]] = []
@@ -95,7 +95,7 @@ def test_a_voicemail_is_heard_from_any_place_of_it_and_read(open_desk: OpenDesk,
         "response",
         lambda one: "/v1/attachments/" in one.url and parts.append((one.status, one.headers.get("content-range", ""))),
     )
-    desk.row("McSample-031").get_by_role("button").click()
+    desk.row("McSample-036").get_by_role("button").click()
     desk.page.get_by_text("These are made-up words of the demo.").last.wait_for(timeout=ARRIVES_MS)
     desk.page.wait_for_function("() => document.querySelector('audio')?.duration > 0.5", timeout=ARRIVES_MS)
     desk.page.evaluate("() => { document.querySelector('audio').currentTime = 0.5; }")
@@ -117,17 +117,17 @@ def test_a_number_that_is_nobodys_is_linked_to_a_patient_whose_name_is_found(
     page.get_by_role("button", name="Who is this?").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(phone).wait_for()
-    page.get_by_label("Find a patient by name").fill("mcsample-048")
-    dialog.get_by_role("button", name="Testy McSample-048").wait_for()
+    page.get_by_label("Find a patient by name").fill("mcsample-049")
+    dialog.get_by_role("button", name="Testy McSample-049").wait_for()
     accessible(page)
-    dialog.get_by_role("button", name="Testy McSample-048").click()
-    page.get_by_text("Later messages from this number go to Testy McSample-048.").wait_for()
+    dialog.get_by_role("button", name="Testy McSample-049").click()
+    page.get_by_text("Later messages from this number go to Testy McSample-049.").wait_for()
 
     def lands_with_the_patient() -> bool:
         later = words()
         text_from(system, phone, later)
         desk.show(later)
-        return "McSample-048" in desk.row(later).inner_text()
+        return "McSample-049" in desk.row(later).inner_text()
 
     # What was on its way when the link was made is the contact's still.
     assert any(lands_with_the_patient() for _ in range(5))
