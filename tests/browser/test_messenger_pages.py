@@ -144,6 +144,7 @@ def test_a_reply_arrives_by_itself_and_takes_no_focus(system: System, open_messe
     answer(system, "bo-billing", "A made-up answer with a script", "A made-up question with a script")
     page.wait_for_selector("#thread li.practice")
     accessible(page)
+    page.evaluate("scrollTo(0, 0)")
     picture(page, "messenger-thread")
     focused = page.evaluate("document.activeElement.id")
     page.set_viewport_size({"width": 1280, "height": 800})

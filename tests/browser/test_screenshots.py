@@ -24,6 +24,10 @@ TEXTS = (
     "Do I have to fast before the blood test?",
     "Thank you, that helped!",
 )
+TEMPLATES = {
+    "Opening hours": "We are open Monday to Friday, 8 AM to 5 PM.",
+    "Refill sent": "Your refill is at the pharmacy. Please allow one working day.",
+}
 LOOKS = {
     "light": {"viewport": {"width": 1360, "height": 850}, "color_scheme": "light", "locale": "en-US"},
     "dark": {"viewport": {"width": 1360, "height": 850}, "color_scheme": "dark", "locale": "en-US"},
@@ -36,8 +40,20 @@ NOTIFICATIONS = ("mine", "duty", "ladder", "webhooks")
 
 @pytest.fixture(scope="module", autouse=True)
 def morning(system: System) -> None:
-    """Texts, a number that nobody knows, a voicemail, and a patient who picked a reason."""
+    """Texts, a number that nobody knows, a voicemail, and a patient who picked a reason; templates; and a change that was
+    taken back.
+    """
     run_elsewhere(_morning(system))
+    headers = {"Authorization": f"Bearer {system.token('ada-admin')}"}
+    with httpx.Client(base_url=system.base_url, headers=headers, timeout=20) as http:
+        for title, body in TEMPLATES.items():
+            http.post("/v1/reply-templates", json={"title": title, "body": body}).raise_for_status()
+        path = f"/v1/practices/{system.told['practice_id']}/routing-settings"
+        before = http.get(path).json()
+        for limit in ("PT36H", before["freshness_limit"]):
+            found = http.get(path)
+            changed = found.json() | {"freshness_limit": limit}
+            http.put(path, json=changed, headers={"If-Match": found.headers["etag"]}).raise_for_status()
 
 
 async def _morning(system: System) -> None:
@@ -79,6 +95,10 @@ def test_every_page_has_its_picture_taken(chromium: "Browser", system: System, l
         page.goto(f"{system.base_url}/routing#{tab}")
         page.locator(f".tabs a[aria-current][href='#{tab}']").wait_for()
         page.locator(".card h2").first.wait_for()
+        page.get_by_text(LOADING).first.wait_for(state="detached")
+        if tab == "history":
+            page.locator(".versions button[aria-expanded]").first.click()
+            page.locator(".diff td").first.wait_for()
         take(tab)
     page.goto(f"{system.base_url}/operations")
     page.locator(".stage", has_text="/ s").first.wait_for()
