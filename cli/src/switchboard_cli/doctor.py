@@ -9,9 +9,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from socket import SOCK_STREAM
 from typing import Any, Literal
 
 import asyncpg
+import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -26,7 +28,7 @@ from ingest.adapters.blobs import BLOB_FAILURES, Blobs
 from pm_sync.status import State, state_of
 from pm_sync.storage.connections import StoredConnection, connections_of
 from shared_database import DatabaseLogin, create_pool
-from shared_database.migrations import current_revision, newest_revision
+from shared_database.migrations import current_revision, is_migrated, newest_revision
 from shared_schemas.topics import CATALOGUE
 from shared_web import Problem, TokenVerifier
 from shared_web.settings import UnreadableSetting, given, what_is_wrong
@@ -87,6 +89,9 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
             yield finding
     for finding in await _found("blob store", _blob_store()):
         yield finding
+    for address in next(given("SWITCHBOARD_SERVICES"), "").split():
+        for finding in await _found(f"service {address.partition(':')[0]}", _service(address)):
+            yield finding
 
 
 def _settings() -> Iterator[Finding]:
@@ -193,14 +198,54 @@ async def _postgres(dsn: str) -> list[Finding]:
         theirs = await connection.fetchval("SELECT clock_timestamp()")
         after = datetime.now(UTC)
         practices = await _practices_with_connections(connection)
+        waiting = await _waiting_for_kafka(connection)
     finally:
         await connection.close()
     return [
-        Finding("postgres", "ok", f"PostgreSQL {version.major}.{version.minor}"),
+        Finding("postgres", "ok", f"PostgreSQL {version.major}.{version.micro}"),
         clock_finding(theirs - (before + (after - before) / 2)),
         *[await asyncio.to_thread(_revision, dsn, number) for number in range(len(SCHEMAS))],
+        *waiting,
         *await _pm_connections(dsn, practices),
     ]
+
+
+async def _waiting_for_kafka(connection: "asyncpg.Connection[asyncpg.Record]") -> list[Finding]:
+    """What ingest has accepted and could not hand to Kafka yet."""
+    if await connection.fetchval("SELECT to_regclass('ingest.spooled')") is None:
+        return []
+    row = await connection.fetchrow("SELECT count(*) AS size, now() - min(spooled_at) AS age FROM ingest.spooled")
+    if row is None or not row["size"]:
+        return [Finding("messages kept for Kafka", "ok", "none")]
+    seconds = row["age"] // timedelta(seconds=1)
+    return [Finding("messages kept for Kafka", "warning", f"{row['size']}, the first for {seconds} s")]
+
+
+async def _service(address: str) -> list[Finding]:
+    """Each process that the name leads to is asked whether it makes progress."""
+    name, _, port = address.partition(":")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, int(port), type=SOCK_STREAM)
+    except OSError:
+        return [Finding(f"service {name}", "failure", "none runs: there is nobody of this name")]
+    places = sorted({str(place[0]) for *_, place in found})
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        problems = [await _not_ready(http, f"[{place}]" if ":" in place else place, port) for place in places]
+    bad = [problem for problem in problems if problem]
+    if bad:
+        return [Finding(f"service {name}", "failure", f"{len(bad)} of {len(places)}: {'; '.join(sorted(set(bad)))}")]
+    return [Finding(f"service {name}", "ok", f"{len(places)} ready" if len(places) > 1 else "ready")]
+
+
+async def _not_ready(http: httpx.AsyncClient, place: str, port: str) -> str | None:
+    try:
+        answer = await http.get(f"http://{place}:{port}/health/ready")
+        checks: dict[str, str] = answer.json()["checks"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        return "does not answer"
+    if answer.is_success:
+        return None
+    return "not ready: " + ", ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
 
 
 def clock_finding(difference: timedelta) -> Finding:
@@ -217,6 +262,8 @@ def _revision(dsn: str, number: int) -> Finding:
     name = f"migrations of {schema.schema.replace('_', '-')}"
     if has == wants:
         return Finding(name, "ok", wants)
+    if is_migrated(dsn, schema):
+        return Finding(name, "ok", f"at {has}, which is newer than this code's {wants}: a later release was here")
     return Finding(name, "failure", f"at {has or 'nothing'}, this code wants {wants}: switchboard migrate")
 
 

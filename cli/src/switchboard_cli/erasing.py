@@ -5,7 +5,7 @@ patient's id: it must say who erased whom.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -101,12 +101,13 @@ class Carried:
     """None: it is done."""
 
 
-async def erase_asked(on: Installation) -> list[Carried]:
+async def erase_asked(on: Installation, say: Callable[[str, str], None]) -> list[Carried]:
     """Erase all whom their practices want erased. What cannot be done yet is noted with why, and tried again next time."""
-    return [
-        Carried(practice_id, patient_id, await _carry_out(on, practice_id, patient_id))
-        for practice_id, patient_id in await _asked(on.dsn)
-    ]
+    carried: list[Carried] = []
+    for practice_id, patient_id in await _asked(on.dsn):
+        say(practice_id, f"erasing {patient_id}")
+        carried.append(Carried(practice_id, patient_id, await _carry_out(on, practice_id, patient_id)))
+    return carried
 
 
 async def _asked(dsn: str) -> list[tuple[str, str]]:

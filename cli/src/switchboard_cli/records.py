@@ -41,7 +41,7 @@ _SECRET = frozenset({"sealed", "secret", "earlier_secret", *SECRETS})
 """Columns, and members of a channel's configuration."""
 
 Progress = Callable[[int, int], None]
-"""Called with how many rows are written, of how many (0: unknown)."""
+"""Called with how many rows (or practices) are done, of how many (0: unknown)."""
 
 
 async def write_records(archive: zipfile.ZipFile, dsn: str, blob_url: str, practice_id: str, progress: Progress) -> int:
@@ -105,7 +105,7 @@ async def _write_files(
                         file.write(part)
 
 
-async def rewrap_keys(dsn: str) -> tuple[int, int]:
+async def rewrap_keys(dsn: str, progress: Progress) -> tuple[int, int]:
     """Wrap the key of every practice anew, and seal providers' tokens anew; how many practices and channels there are.
 
     Raises `Failed` without a key keeper, and for tokens whose key is not there.
@@ -118,7 +118,8 @@ async def rewrap_keys(dsn: str) -> tuple[int, int]:
             )
             raise Failed(message)
         practices = await pool.fetch("SELECT DISTINCT practice_id FROM practice_of")
-        for (practice_id,) in practices:
+        for done, (practice_id,) in enumerate(practices):
+            progress(done, len(practices))
             await sealing.rewrap(practice_id)
             if sealer is not None:
                 channels += await _reseal(pool, practice_id, sealer)

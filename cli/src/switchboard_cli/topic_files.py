@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 async def export_topics(bootstrap_servers: str, file: BinaryIO, progress: Progress) -> int:
     """Write what all topics hold at this moment, and return how many records that are."""
     kafka = kafka_at(bootstrap_servers)
-    counts = await _partitions(kafka)
+    counts = await partitions_of(kafka)
     parts = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
     consumer = AIOKafkaConsumer(**kafka.options, enable_auto_commit=False, auto_offset_reset="none")
     await consumer.start()
@@ -74,7 +74,7 @@ async def import_topics(
         if head.get("format") != FORMAT:
             message = "this is no export of topics that this version can read"
             raise Failed(message)
-        await _check_empty(kafka, head["partitions"])
+        await check_empty(kafka, head["partitions"])
         connection = await asyncpg.connect(dsn)
         try:
             reached = await _progress(connection, schemas)
@@ -120,13 +120,15 @@ async def _send_all(
     return written
 
 
-async def _partitions(kafka: KafkaConnection) -> dict[str, int]:
+async def partitions_of(kafka: KafkaConnection) -> dict[str, int]:
+    """How many partitions each topic of the catalogue has, and its dead letters."""
     names = [name for topic in CATALOGUE for name in (topic.name, topic.dead_letters)]
     return await partition_counts(kafka, names)
 
 
-async def _check_empty(kafka: KafkaConnection, wanted: dict[str, int]) -> None:
-    counts = await _partitions(kafka)
+async def check_empty(kafka: KafkaConnection, wanted: dict[str, int]) -> None:
+    """Raises `Failed` unless the topics have these partitions and no records."""
+    counts = await partitions_of(kafka)
     if counts != wanted:
         message = f"the export has {wanted} partitions: make the same with switchboard topics apply --partitions"
         raise Failed(message)
