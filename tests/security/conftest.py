@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from joserfc import jwt
@@ -26,6 +27,8 @@ class Provider:
     """What its discovery document says that it is; None: the truth."""
     asked: list[str] = field(default_factory=list)
     """The paths that were asked for."""
+    exchanged: list[dict[str, str]] = field(default_factory=list)
+    """What came with the codes that were brought."""
 
     def add_key(self, kid: str) -> Key:
         key = ECKey.generate_key("P-256", parameters={"kid": kid, "use": "sig"})
@@ -59,7 +62,20 @@ def provider() -> Generator[Provider]:
                 return
             found: dict[str, object] = {"keys": [key.as_dict(private=False) for key in state.keys]}
             if self.path.endswith("/openid-configuration"):
-                found = {"issuer": state.named_issuer or state.issuer, "jwks_uri": f"{state.issuer}/keys"}
+                found = {
+                    "issuer": state.named_issuer or state.issuer,
+                    "jwks_uri": f"{state.issuer}/keys",
+                    "authorization_endpoint": f"{state.issuer}/authorize",
+                    "token_endpoint": f"{state.issuer}/token",
+                }
+            self.answer(found)
+
+        def do_POST(self) -> None:
+            form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            state.exchanged.append(dict(parse_qsl(form)))
+            self.answer({"access_token": state.token(state.keys[0]), "token_type": "Bearer"})
+
+        def answer(self, found: dict[str, object]) -> None:
             content = json.dumps(found).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
