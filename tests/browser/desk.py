@@ -32,9 +32,9 @@ PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 
 
 def picture(page: "Page", name: str) -> None:
-    """What a page looks like: kept in docs/screenshots where SWITCHBOARD_SCREENSHOTS=1 says so."""
-    is_kept = os.environ.get("SWITCHBOARD_SCREENSHOTS") == "1"
-    page.screenshot(path=PICTURES / f"{name}.png" if is_kept else None)
+    """Keep what a page looks like in docs/screenshots, where SWITCHBOARD_SCREENSHOTS=1 says so."""
+    if os.environ.get("SWITCHBOARD_SCREENSHOTS") == "1":
+        page.screenshot(path=PICTURES / f"{name}.png")
 
 
 def newcomer() -> str:
