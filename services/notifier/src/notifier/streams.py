@@ -216,7 +216,7 @@ class StaffStreams:
         cursor = Cursor.parse(last_event_id)
         if cursor is None or cursor.partition != log.number:
             return "unknown_cursor"
-        if cursor.offset >= live_from:
+        if cursor.offset >= live_from or (cursor.offset < 0 and cursor != Cursor.after(log.number, -1, None)):
             return "unknown_cursor"
         in_memory = log.after(cursor)
         if in_memory is not None:
