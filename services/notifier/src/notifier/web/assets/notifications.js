@@ -1,11 +1,11 @@
 // `/console/notifications`: how one is told, when who is on duty, whom an unseen message rings, and other systems.
 
-import { html, render, useEffect, useState } from "./preact.js";
+import { html, render } from "./preact.js";
 import { Duty } from "./duty-times.js";
 import { api } from "./client.js";
 import { Ladder } from "./ladder.js";
 import { data, t } from "./page.js";
-import { wordsOf, useAnswer } from "./parts.js";
+import { useAnswer, useTab, wordsOf } from "./parts.js";
 import { Preferences } from "./preferences.js";
 import { drawTop } from "./top.js";
 import { Webhooks } from "./webhooks.js";
@@ -13,25 +13,10 @@ import { Webhooks } from "./webhooks.js";
 const TABS = { mine: Preferences, duty: Duty };
 if (data.role === "administrator") Object.assign(TABS, { ladder: Ladder, webhooks: Webhooks });
 
-function useTab() {
-  const read = () => (location.hash.slice(1) in TABS ? location.hash.slice(1) : "mine");
-  const [tab, setTab] = useState(read());
-  useEffect(() => {
-    const listener = () => setTab(read());
-    addEventListener("hashchange", listener);
-    return () => removeEventListener("hashchange", listener);
-  }, []);
-  return tab;
-}
-
 function Page() {
   const { value: practice, error } = useAnswer(() => api("GET", "/v1/practice"), "");
-  const tab = useTab();
+  const tab = useTab(TABS, "mine");
   const Tab = TABS[tab];
-  useEffect(() => {
-    // On a phone not all are in sight.
-    document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [tab]);
   return html`<div class="sheet">
     <h1>${t("page.notifications")}</h1>
     <nav class="tabs" aria-label=${t("notifications.parts")}>

@@ -98,6 +98,23 @@ export function useAnswer(ask, key) {
   return { ...answer, again: () => setTurn((n) => n + 1) };
 }
 
+/** The part of a page that its address names after the `#`, or the first one. */
+export function useTab(tabs, first) {
+  const read = () => (location.hash.slice(1) in tabs ? location.hash.slice(1) : first);
+  const [tab, setTab] = useState(read());
+  useEffect(() => {
+    const listener = () => setTab(read());
+    listener(); // the address may have changed since the page was drawn
+    addEventListener("hashchange", listener);
+    return () => removeEventListener("hashchange", listener);
+  }, []);
+  useEffect(() => {
+    // On a phone not all are in sight.
+    document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [tab]);
+  return tab;
+}
+
 export const Checkbox = ({ label, checked, onChange, disabled = false }) => html`<label class="check">
   <input type="checkbox" checked=${checked} disabled=${disabled} onChange=${(event) => onChange(event.target.checked)} />
   <span>${label}</span>

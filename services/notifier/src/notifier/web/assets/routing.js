@@ -1,8 +1,8 @@
 // `/routing`: how a practice's messages are routed. A draft is tried before it is saved.
 
-import { html, render, useEffect, useState } from "./preact.js";
+import { html, render } from "./preact.js";
 import { data, t } from "./page.js";
-import { Notice } from "./parts.js";
+import { Notice, useTab } from "./parts.js";
 import { Coverage } from "./coverage.js";
 import { History } from "./versions.js";
 import { discard, draft, loadSettings, save } from "./draft.js";
@@ -17,17 +17,6 @@ import { PracticeChoice } from "./practice-choice.js";
 
 const TABS = { settings: SettingsEditor, coverage: Coverage, try: TryOut, history: History, exchange: Exchange };
 if (data.role === "administrator") TABS.templates = Templates; // what a practice says is no business of operators
-
-function useTab() {
-  const read = () => (location.hash.slice(1) in TABS ? location.hash.slice(1) : "settings");
-  const [tab, setTab] = useState(read());
-  useEffect(() => {
-    const listener = () => setTab(read());
-    addEventListener("hashchange", listener);
-    return () => removeEventListener("hashchange", listener);
-  }, []);
-  return tab;
-}
 
 function SaveBar() {
   const { isChanged, warnings, problems, isSaving, isOutdated, settings, places } = useStore(draft);
@@ -52,7 +41,7 @@ function SaveBar() {
 
 function Page() {
   const { settings, error } = useStore(draft);
-  const tab = useTab();
+  const tab = useTab(TABS, "settings");
   const Tab = TABS[tab];
   return html`<div class="sheet">
     <h1>${t("page.routing")}</h1>
