@@ -79,7 +79,7 @@ mutants *arguments:
     uv sync --quiet --frozen --inexact --group mutation
     python -m tools.mutants {{ arguments }}
 
-# Every endpoint with made-up input: four minutes, or longer and at random, e.g. just fuzz --minutes 20
+# Every endpoint and door with made-up input: the same each time, in about four minutes; or at random, e.g. just fuzz --minutes 20
 fuzz *arguments:
     uv sync --quiet --frozen --inexact --group test --group fuzz
     pytest -m fuzz tests/fuzz {{ arguments }}

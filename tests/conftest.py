@@ -22,7 +22,7 @@ settings.load_profile("unhurried")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--minutes", type=float, help="how long faults (8), or made-up input (4, random if given), may take"
+        "--minutes", type=float, help="how long faults (8) may take, or made-up input, which is random then"
     )
 
 

@@ -15,12 +15,10 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from shared_schemas.topics import PATIENT_MESSAGES
-from tests.e2e.conftest import System, collector, outside, system
+from tests.e2e.conftest import System
 from tests.e2e.test_messenger import browser
 from tests.e2e.test_one_message import end_of
 from tests.fuzz.conftest import Effort
-
-__all__ = ["collector", "outside", "system"]
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]
 
@@ -64,7 +62,7 @@ async def test_a_form_of_twilio_is_answered_whatever_is_in_it(
     statuses: set[int] = set()
     with httpx.Client(base_url=system.base_url, timeout=20) as http:
 
-        @effort.examples
+        @effort.of_doors
         @given(FORMS, st.sampled_from(ends))
         def knock(form: dict[str, str], end: str) -> None:
             signature = validator.compute_signature(channel["public_url"] + base + end, form) if is_signed else "bm8="
@@ -93,7 +91,7 @@ async def test_a_webhook_of_telnyx_is_answered_whatever_is_in_it(
     statuses: set[int] = set()
     with httpx.Client(base_url=system.base_url, timeout=20) as http:
 
-        @effort.examples
+        @effort.of_doors
         @given(kinds, st.one_of(TELNYX_PAYLOADS, JSON))
         def knock(kind: str, payload: object) -> None:
             body = json.dumps({"data": {"event_type": kind, "payload": payload}}).encode()
@@ -124,7 +122,7 @@ async def test_an_adapters_event_that_is_refused_is_not_published(system: System
     ce_type = "switchboard.MessageReceived.v1"
     with httpx.Client(base_url=system.base_url, timeout=20, headers={"Authorization": f"Bearer {token}"}) as http:
 
-        @effort.examples
+        @effort.of_doors
         @given(st.sampled_from(sorted(known)), JSON, st.sampled_from(["1.0", "0.3", ""]), st.booleans())
         def publish(field: str, value: object, version: str, is_structured: bool) -> None:  # noqa: FBT001
             content: object = known | {field: value}
@@ -150,7 +148,7 @@ async def test_a_page_of_the_messenger_answers_any_form(system: System, effort: 
     forms = st.dictionaries(st.sampled_from(names), st.one_of(TEXTS, st.just(patient.csrf)))
     with httpx.Client(base_url=system.base_url, timeout=20, cookies=patient.http.cookies) as http:
 
-        @effort.examples
+        @effort.of_doors
         @given(st.sampled_from(paths), forms, st.sampled_from(["url", "multipart", "garbage"]))
         def post(path: str, form: dict[str, str], encoding: str) -> None:
             address = f"/m/{system.told['practice_slug']}{path}"

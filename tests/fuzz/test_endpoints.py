@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import System, collector, outside, system
+from tests.e2e.conftest import System
 from tests.e2e.test_messenger import browser
 from tests.fuzz.conftest import Effort
-
-__all__ = ["collector", "outside", "system"]
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]
 
@@ -46,12 +44,13 @@ async def test_every_endpoint_answers_as_described_whatever_it_is_asked(
         str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(configuration), "--no-color",
         "run", str(ROOT / f"docs/contracts/openapi-{service}.json"),
         "--url", system.base_url, "--checks", CHECKS, "--exclude-path-regex", STREAMS,
-        "--phases", "coverage,fuzzing", "--max-time", str(effort.seconds), "--request-timeout", "20",
+        "--phases", "coverage,fuzzing", *effort.of_endpoints, "--request-timeout", "20",
         "--continue-on-failure", "--warnings", "off",
-        *([] if effort.is_random else ["--generation-deterministic"]),
         *(part for name, value in headers.items() for part in ("-H", f"{name}: {value}")),
     ]  # fmt: skip
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: ASYNC221, S603
+    done = subprocess.run(  # noqa: ASYNC221, S603
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=effort.longest, check=False
+    )
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]

@@ -7,9 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import System, collector, outside, system
-
-__all__ = ["collector", "outside", "system"]
+from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(120)]
 
