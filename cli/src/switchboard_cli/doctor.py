@@ -36,6 +36,7 @@ from switchboard_cli.connecting import kafka_at
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
 from switchboard_cli.topics import check_topics
+from switchboard_cli.wires import safety_of_kafka, safety_of_postgres
 
 Status = Literal["ok", "warning", "failure"]
 
@@ -162,6 +163,7 @@ async def _kafka(bootstrap_servers: str, partitions: int) -> list[Finding]:
     letters = await _dead_letters(bootstrap_servers)
     return [
         Finding("kafka", "ok", f"{len(brokers)} broker{'s' if len(brokers) > 1 else ''}"),
+        Finding("kafka encryption", *safety_of_kafka(bootstrap_servers, kafka_at(bootstrap_servers).options)),
         *(Finding(f"topic {one.topic}", "failure", one.problem) for one in differences),
         *([] if differences else [Finding("topics", "ok", f"as the catalogue wants them, {partitions} partitions")]),
         Finding(
@@ -194,6 +196,7 @@ async def _postgres(dsn: str) -> list[Finding]:
     connection = await asyncpg.connect(dsn, timeout=PATIENCE_SECONDS)
     try:
         version = connection.get_server_version()
+        is_encrypted = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         before = datetime.now(UTC)
         theirs = await connection.fetchval("SELECT clock_timestamp()")
         after = datetime.now(UTC)
@@ -203,6 +206,7 @@ async def _postgres(dsn: str) -> list[Finding]:
         await connection.close()
     return [
         Finding("postgres", "ok", f"PostgreSQL {version.major}.{version.micro}"),
+        Finding("postgres encryption", *safety_of_postgres(dsn, is_encrypted=bool(is_encrypted))),
         clock_finding(theirs - (before + (after - before) / 2)),
         *[await asyncio.to_thread(_revision, dsn, number) for number in range(len(SCHEMAS))],
         *waiting,

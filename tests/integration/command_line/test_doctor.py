@@ -65,6 +65,7 @@ def test_an_installation_in_order_has_no_failures(surroundings: dict[str, str]) 
     assert {"settings of router", "identity provider", "kafka", "topics", "postgres", "clocks", "blob store"} <= set(
         told.findings
     )
+    assert {told.findings[f"{one} encryption"][0] for one in ("kafka", "postgres")} == {"ok"}
     assert {f"migrations of {name}" for name in ("ingest", "router", "notifier", "pm-sync")} <= set(told.findings)
 
 
