@@ -3,9 +3,12 @@
 import { html, useState } from "./preact.js";
 import { api, practicePath } from "./client.js";
 import { bringBack, draft, memberName } from "./draft.js";
+import { minutesOf } from "./durations.js";
 import { fullTime, t } from "./page.js";
 import { Dialog, useAnswer, wordsOf } from "./parts.js";
 import { useStore } from "./store.js";
+
+const length = (minutes) => (minutes % 60 ? `${minutes} min` : `${minutes / 60} h`);
 
 /** A value of the settings for people: no brackets, and what belongs together in one line. */
 function shown(value) {
@@ -13,7 +16,7 @@ function shown(value) {
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (Array.isArray(value)) return value.map(shown).join(", ") || t("none");
   if (typeof value === "object") return Object.entries(value).map(([name, one]) => `${name}: ${shown(one)}`).join("; ");
-  return String(value);
+  return /^P[0-9T]/.test(value) ? length(minutesOf(value)) : String(value);
 }
 
 function Changes({ version, against = null }) {
