@@ -16,7 +16,7 @@ function shown(value) {
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (Array.isArray(value)) return value.map(shown).join(", ") || t("none");
   if (typeof value === "object") return Object.entries(value).map(([name, one]) => `${name}: ${shown(one)}`).join("; ");
-  return /^P[0-9T]/.test(value) ? length(minutesOf(value)) : String(value);
+  return /^P(?=\d|T\d)(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$/.test(value) ? length(minutesOf(value)) : String(value);
 }
 
 function Changes({ version, against = null }) {
