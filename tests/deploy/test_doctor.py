@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.deploy.conftest import Compose
 from tests.e2e.conftest import System
 
@@ -29,13 +31,14 @@ def test_the_doctor_says_that_kafka_is_gone(compose: Compose, system: System) ->
     assert (told.returncode, failures - {f"service {name}" for name in SERVICES}) == (1, {"kafka"})
 
 
-def test_the_doctor_says_that_a_service_is_stopped(compose: Compose, system: System) -> None:
+@pytest.mark.parametrize(("stopped", "failure"), [("router", "service router"), ("gateway", "gateway")])
+def test_the_doctor_says_what_is_stopped(compose: Compose, system: System, stopped: str, failure: str) -> None:
     del system
-    compose("stop", "router")
+    compose("stop", stopped)
     try:
         told = compose("run", "--rm", "-T", "--no-deps", "tools", "doctor", "--json", check=False)
     finally:
         compose("up", "--wait")
 
     failures = {finding["check"] for finding in json.loads(told.stdout) if finding["status"] == "failure"}
-    assert (told.returncode, failures) == (1, {"service router"})
+    assert (told.returncode, failures) == (1, {failure})

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from socket import SOCK_STREAM
+from socket import SOCK_STREAM, gaierror
 from typing import Any, Literal
 
 import asyncpg
@@ -90,6 +90,9 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
             yield finding
     for finding in await _found("blob store", _blob_store()):
         yield finding
+    for url in given("SWITCHBOARD_URL"):
+        for finding in await _found("gateway", _gateway(url)):
+            yield finding
     for address in next(given("SWITCHBOARD_SERVICES"), "").split():
         for finding in await _found(f"service {address.partition(':')[0]}", _service(address)):
             yield finding
@@ -123,6 +126,8 @@ async def _found(name: str, looking: Awaitable[list[Finding]]) -> list[Finding]:
         return [Finding(name, "failure", f"does not answer within {PATIENCE_SECONDS} s")]
     except (Failed, UnreadableSetting) as error:
         return [Finding(name, "failure", str(error))]
+    except gaierror:
+        return [Finding(name, "failure", "there is nobody of this name: does it run?")]
     except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, ValueError) as error:
         return [Finding(name, "failure", f"cannot be reached or refuses: {type(error).__name__}")]
 
@@ -223,6 +228,17 @@ async def _waiting_for_kafka(connection: "asyncpg.Connection[asyncpg.Record]") -
         return [Finding("messages kept for Kafka", "ok", "none")]
     seconds = row["age"] // timedelta(seconds=1)
     return [Finding("messages kept for Kafka", "warning", f"{row['size']}, the first for {seconds} s")]
+
+
+async def _gateway(url: str) -> list[Finding]:
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        try:
+            answer = await http.get(f"{url.rstrip('/')}/health/live")
+        except httpx.HTTPError as error:
+            return [Finding("gateway", "failure", f"does not answer: {type(error).__name__}. Does it run?")]
+    if answer.is_success:
+        return [Finding("gateway", "ok", "answers")]
+    return [Finding("gateway", "failure", f"answers {answer.status_code}")]
 
 
 async def _service(address: str) -> list[Finding]:

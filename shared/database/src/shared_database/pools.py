@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Row: TypeAlias = asyncpg.Record
 
-DATABASE_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DATABASE_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What a database that is away, or says no, raises: a task that runs for ever waits and tries again."""
 UNKEEPABLE = (asyncpg.DataError,)
 """What a value raises that PostgreSQL has no room for: text with a NUL, a number or a time beyond all bounds (SQLSTATE 22…).
