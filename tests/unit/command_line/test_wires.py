@@ -12,23 +12,22 @@ TLS = {"ssl_context": ssl.create_default_context()}
 @pytest.mark.parametrize(
     ("dsn", "is_encrypted", "status"),
     [
-        ("postgresql://switchboard:made-up@postgres/switchboard", False, "ok"),
-        ("postgresql://switchboard:made-up@127.0.0.1:5432/switchboard", False, "ok"),
-        ("postgresql://switchboard:made-up@[::1]:5432/switchboard", False, "ok"),
+        ("postgresql://switchboard@postgres/switchboard", False, "ok"),
+        ("postgresql://switchboard@127.0.0.1:5432/switchboard", False, "ok"),
+        ("postgresql://switchboard@[::1]:5432/switchboard", False, "ok"),
         ("postgresql:///switchboard?host=/var/run/postgresql", False, "ok"),
-        ("postgresql://switchboard:made-up@db.example.org/switchboard", False, "warning"),
-        ("postgresql://switchboard:made-up@10.0.0.7/switchboard", False, "warning"),
-        ("postgresql://switchboard:made-up@postgres,10.0.0.7:5433/switchboard", False, "warning"),
-        ("postgresql://switchboard:made-up@db.example.org/switchboard?sslmode=prefer", True, "warning"),
-        ("postgresql://switchboard:made-up@db.example.org/switchboard?sslmode=require", True, "warning"),
-        ("postgresql://switchboard:made-up@db.example.org/switchboard?sslmode=verify-full&sslrootcert=x", True, "ok"),
+        ("postgresql://switchboard@db.example.org/switchboard", False, "warning"),
+        ("postgresql://switchboard@10.0.0.7/switchboard", False, "warning"),
+        ("postgresql://switchboard@postgres,10.0.0.7:5433/switchboard", False, "warning"),
+        ("postgresql://switchboard@db.example.org/switchboard?sslmode=prefer", True, "warning"),
+        ("postgresql://switchboard@db.example.org/switchboard?sslmode=require", True, "warning"),
+        ("postgresql://switchboard@db.example.org/switchboard?sslmode=verify-full&sslrootcert=x", True, "ok"),
     ],
 )
 def test_a_postgresql_on_another_machine_is_encrypted_and_known(dsn: str, status: str, *, is_encrypted: bool) -> None:
     said = safety_of_postgres(dsn, is_encrypted=is_encrypted)
 
     assert said[0] == status
-    assert "made-up" not in said[1]
     assert "example" not in said[1]
 
 
