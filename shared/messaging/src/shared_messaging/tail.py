@@ -15,7 +15,8 @@ from shared_messaging.records import Record
 log = structlog.get_logger()
 
 _POLL_MILLISECONDS = 500
-_FETCH_WAIT_MILLISECONDS = 5
+_FETCH_WAIT_MILLISECONDS = 100
+"""How long the broker may hold a fetch for which it has nothing; its answer comes with the first record all the same."""
 _RETRY_SECONDS = 1.0
 
 

@@ -29,8 +29,9 @@ named AS (
 async def names_of(connection: "Connection", asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], PatientName]:
     """The names of these (practice, patient), as far as we know them."""
     rows = await connection.fetch(
-        "SELECT practice_id, patient_id, given_name, family_name FROM patient "
-        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, patient_id) USING (practice_id, patient_id)",
+        "SELECT known.* FROM unnest($1::text[], $2::text[]) AS asked (practice_id, patient_id) CROSS JOIN LATERAL "
+        "(SELECT practice_id, patient_id, given_name, family_name FROM patient WHERE practice_id = asked.practice_id "
+        "AND patient_id = asked.patient_id LIMIT 1) AS known",
         *columns(list(asked), 2),
     )
     return {

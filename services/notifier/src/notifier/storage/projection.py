@@ -109,8 +109,9 @@ class Known:
 async def known_messages(connection: "Connection", asked: Collection[tuple[str, str]]) -> set[str]:
     """Which of these (practice, message) are in a thread already."""
     rows = await connection.fetch(
-        "SELECT message_id FROM thread_message "
-        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) USING (practice_id, message_id)",
+        "SELECT message_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) "
+        "CROSS JOIN LATERAL (SELECT FROM thread_message WHERE practice_id = asked.practice_id "
+        "AND message_id = asked.message_id LIMIT 1) AS known",
         *columns(list(asked), 2),
     )
     return {row["message_id"] for row in rows}
@@ -121,8 +122,9 @@ async def known_conversations(
 ) -> dict[tuple[str, str], Known]:
     """What we have of these (practice, conversation)."""
     rows = await connection.fetch(
-        "SELECT conversation.* FROM conversation JOIN unnest($1::text[], $2::text[]) "
-        "AS asked (practice_id, conversation_id) USING (practice_id, conversation_id)",
+        "SELECT known.* FROM unnest($1::text[], $2::text[]) AS asked (practice_id, conversation_id) "
+        "CROSS JOIN LATERAL (SELECT * FROM conversation WHERE practice_id = asked.practice_id "
+        "AND conversation_id = asked.conversation_id LIMIT 1) AS known",
         *columns(list(asked), 2),
     )
     return {(row["practice_id"], row["conversation_id"]): Known(row["version"], listing_from(row)) for row in rows}
@@ -143,10 +145,13 @@ async def known_details(connection: "Connection", asked: Sequence[MessageUpdated
     """Which of these changes say nothing newer of a message than what we have."""
     rows = await connection.fetch(
         """
-        SELECT change_id FROM message_detail
-        JOIN unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
-            AS asked (practice_id, message_id, name, changed_at, change_id) USING (practice_id, message_id, name)
-        WHERE message_detail.changed_at >= asked.changed_at
+        SELECT change_id FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+            AS asked (practice_id, message_id, name, changed_at, change_id)
+        CROSS JOIN LATERAL (
+            SELECT FROM message_detail
+            WHERE practice_id = asked.practice_id AND message_id = asked.message_id AND name = asked.name
+                AND changed_at >= asked.changed_at LIMIT 1
+        ) AS known
         """,
         *columns([(*_detail(one)[:4], one.change_id) for one in asked], 5),
     )

@@ -107,9 +107,9 @@ async def record_changes(
 async def applied_changes(connection: "Connection", changes: Sequence[tuple[str, str]], now: datetime) -> set[str]:
     """Which of these (practice, change) were looked at before, as long as Kafka can repeat them."""
     rows = await connection.fetch(
-        "SELECT change_id FROM applied_change "
-        "JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, change_id) USING (practice_id, change_id) "
-        "WHERE applied_at > $3",
+        "SELECT change_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, change_id) "
+        "CROSS JOIN LATERAL (SELECT FROM applied_change WHERE practice_id = asked.practice_id "
+        "AND change_id = asked.change_id AND applied_at > $3 LIMIT 1) AS applied",
         [practice for practice, _ in changes],
         [change for _, change in changes],
         now - REPEATABLE,

@@ -46,7 +46,9 @@ SELECT key.practice_id, key.patient_id, conversation.version IS NOT NULL AS is_k
     provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version, menu_offered_at,
     location_outdated, provider_outdated, upcoming.*
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS key (practice_id, patient_id, since)
-LEFT JOIN conversation USING (practice_id, patient_id)
+LEFT JOIN LATERAL (
+    SELECT * FROM conversation WHERE practice_id = key.practice_id AND patient_id = key.patient_id LIMIT 1
+) AS conversation ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(appointment_id) AS appointment_ids, array_agg(start_at) AS starts,
         array_agg(at_location) AS at_locations, array_agg(with_provider) AS with_providers, array_agg(as_of) AS as_ofs
@@ -62,21 +64,26 @@ LEFT JOIN LATERAL (
 _LABELS = """
 SELECT conversation.*, said.said_of
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS said (practice_id, patient_id, said_of, as_of)
-JOIN conversation USING (practice_id, patient_id)
-WHERE is_open AND destination_kind = 'unassigned' AND said_of IN (location_appointment_id, provider_appointment_id)
-    AND NOT EXISTS (
-        SELECT FROM appointment
-        WHERE (practice_id, patient_id, appointment_id) = (said.practice_id, said.patient_id, said_of)
-            AND appointment.as_of > said.as_of
-    )
+CROSS JOIN LATERAL (
+    SELECT * FROM conversation
+    WHERE practice_id = said.practice_id AND patient_id = said.patient_id AND is_open AND destination_kind = 'unassigned'
+        AND said_of IN (location_appointment_id, provider_appointment_id) LIMIT 1
+) AS conversation
+WHERE NOT EXISTS (
+    SELECT FROM appointment
+    WHERE (practice_id, patient_id, appointment_id) = (said.practice_id, said.patient_id, said_of)
+        AND appointment.as_of > said.as_of
+)
 """
 
 _DIRECTORIES = "SELECT practice_id, locations, providers, as_of FROM directory WHERE practice_id = ANY ($1::text[])"
 
 _DECIDED = """
-SELECT message_id FROM decision
-JOIN unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) USING (practice_id, message_id)
-WHERE received_at BETWEEN $3 AND $4
+SELECT message_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, message_id)
+CROSS JOIN LATERAL (
+    SELECT FROM decision
+    WHERE practice_id = asked.practice_id AND message_id = asked.message_id AND received_at BETWEEN $3 AND $4 LIMIT 1
+) AS decided
 """
 
 

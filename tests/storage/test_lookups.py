@@ -1,0 +1,103 @@
+"""What a batch asks of its keys is found by them, row by row: not by reading all that a practice has, as PostgreSQL may
+choose to while it has no statistics of a table. A plan that was made for an empty table stays until it has.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+import notifier.app
+import router.app
+from notifier.storage.patients import names_of
+from notifier.storage.projection import known_conversations, known_messages
+from router.storage.decisions import applied_changes
+from router.storage.facts import decided_messages, known_patients
+from shared_database import DatabaseLogin, create_pool, practice_scope
+from shared_database.migrations import migrate
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection
+
+NOW = datetime.now(UTC)
+PRACTICE = "looked-up"
+ROWS, ASKED = 2_000, 5
+KEYS = [(PRACTICE, str(number)) for number in range(1, 1 + ASKED)]
+TRIES = 6
+"""After five PostgreSQL keeps one plan for all arguments."""
+
+Ask = Callable[["Connection"], Awaitable[object]]
+LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
+    "decisions": (
+        "router",
+        (
+            "decision (practice_id, message_id, patient_id, received_at, is_unrouted, record, conversation_version) "
+            "SELECT $1, n, n, now(), false, '{}', 1"
+        ),
+        lambda connection: decided_messages(connection, KEYS, [NOW]),
+    ),
+    "changes": (
+        "router",
+        "applied_change (practice_id, change_id, applied_at, record) SELECT $1, n, now(), '{}'",
+        lambda connection: applied_changes(connection, KEYS, NOW),
+    ),
+    "conversations": (
+        "router",
+        "conversation (practice_id, patient_id, is_open, destination_kind, version) SELECT $1, n, true, 'unassigned', 1",
+        lambda connection: known_patients(connection, dict.fromkeys(KEYS, NOW)),
+    ),
+    "listed conversations": (
+        "notifier",
+        (
+            "conversation (practice_id, conversation_id, patient_id, version, is_open, inbox_kind, reason, location, "
+            "provider, audience, inboxes, updated_at) "
+            "SELECT $1, n, n, 1, true, 'unassigned', '{\"id\": null}', '{\"id\": null}', '{}', '{}', '{}', now()"
+        ),
+        lambda connection: known_conversations(connection, KEYS),
+    ),
+    "messages of threads": (
+        "notifier",
+        (
+            "thread_message (practice_id, message_id, conversation_id, sender, channel, body, attachments, sent_at) "
+            "SELECT $1, n, n, 'patient', 'sms', 'Made up', '[]', now()"
+        ),
+        lambda connection: known_messages(connection, KEYS),
+    ),
+    "names": (
+        "notifier",
+        "patient (practice_id, patient_id, given_name, family_name, as_of) SELECT $1, n, 'Made', 'Up', now()",
+        lambda connection: names_of(connection, KEYS),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def dsn(postgres_dsn: str) -> str:
+    migrate(postgres_dsn, [router.app.SCHEMA, notifier.app.SCHEMA])
+    return postgres_dsn
+
+
+@pytest.mark.parametrize("name", LOOK_UPS)
+async def test_a_batch_reads_the_rows_of_its_keys_and_no_others(dsn: str, name: str) -> None:
+    schema, rows, ask = LOOK_UPS[name]
+    table = rows.split(maxsplit=1)[0]
+    owner = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+    async with await create_pool(DatabaseLogin(dsn, schema), min_size=1, max_size=1) as pool:
+        for _ in range(TRIES):
+            async with practice_scope(pool, PRACTICE) as connection:
+                await ask(connection)
+        await owner.execute(
+            f"INSERT INTO {rows} FROM unnest($2::text[]) AS n", PRACTICE, [str(number) for number in range(ROWS)]
+        )
+        async with practice_scope(pool, PRACTICE) as connection:
+            found = await ask(connection)
+            read = await connection.fetchval(
+                "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables "
+                "WHERE schemaname = $1 AND starts_with(relname, $2)", schema, table,
+            )  # fmt: skip
+    await owner.close()
+
+    assert len(found) == ASKED  # type: ignore[arg-type]
+    assert read <= 2 * ASKED
