@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +29,7 @@ from pm_sync.status import State, state_of
 from pm_sync.storage.connections import StoredConnection, connections_of
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import current_revision, is_migrated, newest_revision
+from shared_messaging import partition_counts
 from shared_schemas.topics import CATALOGUE
 from shared_web import Problem, TokenVerifier
 from shared_web.settings import UnreadableSetting, given, what_is_wrong
@@ -162,6 +163,9 @@ async def _kafka(bootstrap_servers: str, partitions: int) -> list[Finding]:
     try:
         await admin.start()
         brokers = (await admin.describe_cluster())["brokers"]
+    except KafkaConnectionError:
+        await _check_nobody_listens(bootstrap_servers)
+        raise
     finally:
         await admin.close()
     differences = await check_topics(bootstrap_servers, partitions=partitions)
@@ -177,24 +181,27 @@ async def _kafka(bootstrap_servers: str, partitions: int) -> list[Finding]:
     ]
 
 
+async def _check_nobody_listens(bootstrap_servers: str) -> None:
+    """A broker that is away and one that does not let us in are the same to aiokafka. Raises `Failed` for the latter."""
+    host, _, port = bootstrap_servers.partition(",")[0].rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.close()
+    message = "it listens and does not let us in: are user, password and encryption those that Kafka knows?"
+    raise Failed(message)
+
+
 async def _dead_letters(bootstrap_servers: str) -> int:
     """How many records the dead-letter topics hold, those that were put back among them."""
-    consumer = AIOKafkaConsumer(**kafka_at(bootstrap_servers).options)
-    await consumer.start()
-    try:
+    kafka = kafka_at(bootstrap_servers)
+    async with AIOKafkaConsumer(**kafka.options) as consumer:
         there = await consumer.topics()
-        parts = [
-            TopicPartition(topic.dead_letters, part)
-            for topic in CATALOGUE
-            if topic.dead_letters in there
-            for part in consumer.partitions_for_topic(topic.dead_letters) or ()
-        ]
+        names = [topic.dead_letters for topic in CATALOGUE if topic.dead_letters in there]
+        counts = await partition_counts(kafka, names, patience=timedelta())
+        parts = [TopicPartition(name, part) for name, count in counts.items() for part in range(count)]
         if not parts:
             return 0
         starts, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
         return sum(ends[part] - starts[part] for part in parts)
-    finally:
-        await consumer.stop()
 
 
 async def _postgres(dsn: str) -> list[Finding]:

@@ -56,7 +56,7 @@ class PracticeApi:
     def what_if(self, practice_id: str, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The lines of a what-if as they come: the last one is the summary. Raises `Failed`, halfway too."""
         url = f"{self.url.rstrip('/')}/v1/practices/{quote(practice_id)}/what-if"
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = self._authorization()
         timeout = httpx.Timeout(30, read=300)
         try:
             with httpx.stream("POST", url, json=wanted, headers=headers, timeout=timeout) as answer:
@@ -77,7 +77,7 @@ class PracticeApi:
         *,
         path: str = "routing-settings",
     ) -> httpx.Response:
-        own = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        own = self._authorization() | {"Content-Type": "application/json"}
         try:
             return httpx.request(
                 method,
@@ -89,6 +89,12 @@ class PracticeApi:
         except httpx.HTTPError as error:
             message = f"{self.url} cannot be reached: check --url, and that the system runs"
             raise Failed(message) from error
+
+    def _authorization(self) -> dict[str, str]:
+        if not self.token:
+            message = "who asks? Give an administrator's token as SWITCHBOARD_TOKEN, or with --token"
+            raise Failed(message)
+        return {"Authorization": f"Bearer {self.token}"}
 
     def _check(self, answer: httpx.Response) -> None:
         if answer.is_success:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from shared_database.migrations import migrate
 from switchboard_cli.development_issuer import DevelopmentIssuer
@@ -122,3 +123,15 @@ def test_a_missing_setting_is_named(surroundings: dict[str, str]) -> None:
     told = doctor(surroundings)
 
     assert told.findings["settings of notifier"] == ("failure", "missing or bad: jwt_issuer")
+
+
+async def test_dead_letters_are_counted(surroundings: dict[str, str], kafka_bootstrap_servers: str) -> None:
+    def counted() -> int:
+        return int(doctor(surroundings).findings["dead letters"][1].partition(":")[0].replace("none", "0"))
+
+    before = counted()
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap_servers) as producer:
+        await producer.send_and_wait("patients-dlq", b"no event", headers=[("dlq_topic", b"patients")])
+
+    assert counted() == before + 1
+    assert doctor(surroundings).findings["dead letters"][0] == "warning"
