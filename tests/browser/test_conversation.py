@@ -11,7 +11,7 @@ from tests.browser.desk import ARRIVES_MS, Desk, OpenDesk, call_from, newcomer, 
 from tests.e2e.conftest import System
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -84,6 +84,20 @@ def test_a_template_is_written_by_an_administrator_and_sent_by_a_colleague(
     page.get_by_role("button", name=f"Remove {title}").click()
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("heading", name=title).wait_for()
+
+
+def test_what_is_typed_before_the_templates_are_listed_stays(page: "Page", system: System) -> None:
+    held: list[Route] = []
+    page.route("**/v1/reply-templates", held.append)
+    sign_in(page, system, "ada-admin", "/routing")
+    page.get_by_role("link", name="Reply templates").click()
+    page.get_by_label("Title").fill("Typed at once")
+    while not held:
+        page.evaluate("1")  # lets the browser's events come
+    held[0].continue_()
+    page.get_by_text("Loading…").wait_for(state="detached")
+
+    assert page.get_by_label("Title").last.input_value() == "Typed at once"
 
 
 def test_a_voicemail_is_heard_from_any_place_of_it_and_read(open_desk: OpenDesk, system: System) -> None:

@@ -22,7 +22,7 @@ from tests.browser.desk import newcomer, sign_in, text_from, words
 from tests.e2e.conftest import System
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -234,6 +234,35 @@ def test_members_change_their_own_duty_and_nobody_elses(page: "Page", system: Sy
     assert page.get_by_role("button", name="Change").count() == 1
     assert page.get_by_role("link", name="Webhooks").count() == 0
     assert page.get_by_role("heading", name="When the practice is open").count() == 0
+
+
+def test_what_is_changed_while_the_saved_is_read_again_is_kept(page: "Page", system: System) -> None:
+    path = f"/v1/practices/{system.told['practice_id']}/escalation"
+    held: list[Route] = []
+    sign_in(page, system, "ada-admin", PATH)
+    page.get_by_role("link", name="When nobody looks").click()
+    page.get_by_role("button", name="Add a step").click()
+
+    def hold(route: "Route") -> None:
+        if route.request.method == "GET" and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**" + path, hold)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved.").wait_for()
+    while not held:
+        page.evaluate("1")  # lets the browser's events come
+    page.get_by_role("button", name="Remove step 1").click()
+    with page.expect_response("**" + path):
+        held[0].continue_()
+    page.get_by_text("Not saved yet.").wait_for()
+
+    page.get_by_text("There are no steps").wait_for()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Not saved yet.").wait_for(state="detached")
+    assert ask(system, "ada-admin", "GET", path)["steps"] == []
 
 
 def test_the_ladder_is_built_and_taken_down(page: "Page", system: System) -> None:

@@ -1,6 +1,6 @@
 // What is read, changed here, and saved as a whole.
 
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
 import { api } from "./client.js";
 import { t } from "./page.js";
 import { say, useAnswer, wordsOf } from "./parts.js";
@@ -10,9 +10,12 @@ export function useSaved(path, begin = (found) => found) {
   const { value, error, again } = useAnswer(() => api("GET", path), path);
   const [draft, setDraft] = useState(null);
   const [problem, setProblem] = useState(null);
-  useEffect(() => setDraft(null), [value]);
+  const sent = useRef(null);
+  // What was saved is the answer now; what was changed since is a draft still.
+  useEffect(() => setDraft((now) => (now === sent.current ? null : now)), [value]);
   const now = draft ?? (value && begin(value));
   const save = async (body = now) => {
+    sent.current = draft;
     try {
       await api("PUT", path, { body });
       setProblem(null);

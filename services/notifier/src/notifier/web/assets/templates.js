@@ -14,7 +14,7 @@ function Fields({ one, onSave, onCancel = null }) {
     onSave(Object.fromEntries(new FormData(event.target)), event.target);
   };
   return html`<form class="stack" onSubmit=${save}>
-    <label class="field"><span>${t("templates.title_of")}</span><input name="title" required maxlength="100" value=${one?.title ?? ""} /></label>
+    <label class="field"><span>${t("templates.title_of")}</span><input name="title" required maxlength="100" defaultValue=${one?.title ?? ""} /></label>
     <label class="field"><span>${t("templates.body_of")}</span><textarea name="body" required maxlength="5000" rows="3">${one?.body ?? ""}</textarea></label>
     <div class="row end">
       ${onCancel && html`<button type="button" onClick=${onCancel}>${t("cancel")}</button>`}
