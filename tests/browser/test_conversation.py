@@ -88,7 +88,11 @@ def test_a_template_is_written_by_an_administrator_and_sent_by_a_colleague(
 
 def test_what_is_typed_before_the_templates_are_listed_stays(page: "Page", system: System) -> None:
     held: list[Route] = []
-    page.route("**/v1/reply-templates", held.append)
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/v1/reply-templates", hold)
     sign_in(page, system, "ada-admin", "/routing")
     page.get_by_role("link", name="Reply templates").click()
     page.get_by_label("Title").fill("Typed at once")
