@@ -124,7 +124,12 @@ def brought_up(directory: Path, name: str, **settings: str) -> Generator[Compose
     """A trial installation from the checkout in a directory; `settings` go into its `.env`."""
     subprocess.run(["deploy/prepare", "--trial"], cwd=directory, check=True, capture_output=True)  # noqa: S607
     address, mllp_port = f"127.0.0.1:{free_port()}", free_port()
-    own = {"SWITCHBOARD_VERSION": name, "SWITCHBOARD_LISTEN_MLLP": f"127.0.0.1:{mllp_port}", **settings}
+    own = {
+        "SWITCHBOARD_VERSION": name,
+        "SWITCHBOARD_LISTEN_MLLP": f"127.0.0.1:{mllp_port}",
+        "PROMETHEUS_LISTEN": f"127.0.0.1:{free_port()}",
+        **settings,
+    }
     lines = [
         (directory / ".env").read_text("utf-8").replace("127.0.0.1:8080", address),
         *(f"{key}={value}\n" for key, value in own.items()),

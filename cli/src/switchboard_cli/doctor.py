@@ -81,6 +81,9 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats what the finding says
     for finding in _settings():
         yield finding
+    # Before the others: a process that ends right after it is aborted now and then, by what obstore still has to put away.
+    for finding in await _found("blob store", _blob_store()):
+        yield finding
     looks: list[tuple[str, str, Callable[[str], Awaitable[list[Finding]]]]] = [
         ("identity provider", "SWITCHBOARD_JWT_ISSUER", _identity_provider),
         ("kafka", "SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS", lambda servers: _kafka(servers, partitions)),
@@ -89,8 +92,6 @@ async def examine(*, partitions: int) -> AsyncGenerator[Finding]:
     for name, variable, look in looks:
         for finding in await _found(name, _looked_at(name, variable, look)):
             yield finding
-    for finding in await _found("blob store", _blob_store()):
-        yield finding
     for url in given("SWITCHBOARD_URL"):
         for finding in await _found("gateway", _gateway(url)):
             yield finding
