@@ -175,15 +175,15 @@ class StaffStreams:
 
     async def _next(self, client: Client, expires_at: float) -> bytes | None:
         """What has come meanwhile, all at once; a heartbeat when nothing has; None at the end."""
+        if time() >= expires_at:  # however much is still to be told
+            client.finish("expired")
+            return None
         if not client.waiting and not client.end:
             seconds = min(self._heartbeat, max(0.0, expires_at - time()))
             try:
                 async with asyncio.timeout(seconds):  # wait_for makes a task each time, for every event and client
                     await client.wake.wait()
             except TimeoutError:
-                if time() >= expires_at:
-                    client.finish("expired")
-                    return None
                 return STILL_HERE
         if client.end in {"slow", "deactivated"}:
             return None
