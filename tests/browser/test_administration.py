@@ -84,6 +84,7 @@ def test_a_try_says_who_would_be_told_and_why(page: "Page", system: System) -> N
 def test_the_coverage_shows_holes_and_single_points(page: "Page", system: System) -> None:
     sign_in(page, system, "ada-admin", "/routing")
     page.get_by_role("link", name="Coverage").click()
+    page.get_by_role("heading", name="Who is told about what").wait_for()  # the settings have such a row, too
 
     row = page.get_by_role("row", name="Medical records")
     row.wait_for()
