@@ -22,11 +22,17 @@ if TYPE_CHECKING:
     from shared_database.pools import Connection
 
 NOW = datetime.now(UTC)
-PRACTICE = "looked-up"
+PRACTICE, NEIGHBOUR = "looked-up", "neighbour"
 ROWS, ASKED = 2_000, 5
 KEYS = [(PRACTICE, str(number)) for number in range(1, 1 + ASKED)]
 TRIES = 6
 """After five PostgreSQL keeps one plan for all arguments."""
+
+_READ = """
+SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
+WHERE schemaname = $1 AND starts_with(relname, $2)
+"""
+"""Rows that this connection has read and not reported yet."""
 
 Ask = Callable[["Connection"], Awaitable[object]]
 LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
@@ -79,24 +85,30 @@ def dsn(postgres_dsn: str) -> str:
     return postgres_dsn
 
 
+@pytest.mark.parametrize("at_first", [0, 20])
 @pytest.mark.parametrize("name", LOOK_UPS)
-async def test_a_batch_reads_the_rows_of_its_keys_and_no_others(dsn: str, name: str) -> None:
+async def test_a_batch_reads_the_rows_of_its_keys_and_no_others(dsn: str, name: str, at_first: int) -> None:
     schema, rows, ask = LOOK_UPS[name]
     table = rows.split(maxsplit=1)[0]
     owner = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+
+    async def fill(practice_id: str, count: int) -> None:
+        statement = f"INSERT INTO {table} {rows.removeprefix(table)} FROM unnest($2::text[]) AS n"
+        await owner.execute(statement, practice_id, [str(number) for number in range(count)])
+
+    await owner.execute(f"DELETE FROM {table} WHERE practice_id = ANY ($1)", [PRACTICE, NEIGHBOUR])
+    if at_first:
+        await fill(NEIGHBOUR, at_first)
+        await owner.execute(f"ANALYZE {table}")
     async with await create_pool(DatabaseLogin(dsn, schema), min_size=1, max_size=1) as pool:
         for _ in range(TRIES):
             async with practice_scope(pool, PRACTICE) as connection:
                 await ask(connection)
-        await owner.execute(
-            f"INSERT INTO {rows} FROM unnest($2::text[]) AS n", PRACTICE, [str(number) for number in range(ROWS)]
-        )
+        await fill(PRACTICE, ROWS)
         async with practice_scope(pool, PRACTICE) as connection:
+            before = await connection.fetchval(_READ, schema, table)
             found = await ask(connection)
-            read = await connection.fetchval(
-                "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables "
-                "WHERE schemaname = $1 AND starts_with(relname, $2)", schema, table,
-            )  # fmt: skip
+            read = await connection.fetchval(_READ, schema, table) - before
     await owner.close()
 
     assert len(found) == ASKED  # type: ignore[arg-type]
