@@ -40,12 +40,19 @@ class DatabaseLogin:
 
     @property
     def server_settings(self) -> dict[str, str]:
-        """What the connection asks for as it starts."""
+        """What the connection asks for as it starts.
+
+        A plan is kept. One that reads a table from end to end, because there was little in it, is kept as well while the
+        table grows, until PostgreSQL counts its rows again: so it is the last resort (`enable_seqscan`). Then the few plans
+        without an index look dear; they are not, and nothing is compiled for them (`jit`).
+        """
         return {
             "role": self.role,
             "search_path": self.schema,
             "application_name": f"switchboard-{self.schema.replace('_', '-')}",
             "timezone": "UTC",
+            "enable_seqscan": "off",
+            "jit": "off",
         }
 
 
