@@ -109,7 +109,7 @@ async def test_a_refused_answer_says_why_and_the_stop_that_it_tells_of_is_kept(s
     assert {id_, later} <= {one["text_id"] for one in listed}
     assert "made-up answer" not in json.dumps(listed)
     assert again.status_code == HTTPStatus.ACCEPTED
-    assert bodies[-1] == "A made-up answer after the refusal"
+    assert "A made-up answer after the refusal" in bodies  # beside the answer to START
 
 
 async def test_an_answer_goes_back_through_the_provider_that_the_question_came_by(system: System) -> None:
