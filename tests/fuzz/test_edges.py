@@ -48,7 +48,9 @@ def filled(system: System, administrator: httpx.Client, path: str) -> str:
     hook = {"url": "https://example.org/theirs", "events": ["settings"]}
     if "{endpoint_id}" in path:
         known = administrator.get("/v1/webhook-endpoints").raise_for_status().json()
-        endpoint = known[0] if known else administrator.post("/v1/webhook-endpoints", json=hook).raise_for_status().json()
+        endpoint = (
+            known[0] if known else administrator.post("/v1/webhook-endpoints", json=hook).raise_for_status().json()
+        )
         path = path.replace("{endpoint_id}", endpoint["id"])
     return path.replace("{practice_id}", system.told["other_practice"]["practice_id"])
 
