@@ -9,7 +9,7 @@ from tests.e2e.conftest import collector, outside, system
 
 __all__ = ["collector", "outside", "system"]
 
-CASES = 40
+CASES = 160
 """Of made-up input for each endpoint, besides those that its description leads to."""
 _EXAMPLES = 600
 """For each door."""
