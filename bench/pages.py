@@ -221,7 +221,9 @@ def _answering(html: str) -> Callable[["Route"], Awaitable[None]]:
 
 
 async def _first_paint(page: "Page") -> float:
-    return float(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    entry = "performance.getEntriesByName('first-contentful-paint')[0]"
+    await page.wait_for_function(entry)  # it is noted after the frame
+    return float(await page.evaluate(f"{entry}.startTime"))
 
 
 async def _on_screen(desk: Desk, feed: Feed, times: int) -> list[Row]:
