@@ -265,7 +265,8 @@ async def _day(desk: Desk, feed: Feed, messages: int) -> list[Row]:
         words = [(number % BUSY, f"Of the day {number}") for number in range(sent, (part + 1) * messages // 4)]
         sent += len(words)
         last = f"The last of part {part}"
-        await feed.write([*words, (CONVERSATIONS + part, last)])
+        await feed.write(words)
+        await feed.write([(CONVERSATIONS + part, last)])  # at a later instant, so it is listed before them
         await page.locator(".arrived").click()
         await _until(lambda last=last, page=page: _is_listed(page, last), "the last message to be listed")
         used.append(await _in_use(page))
@@ -280,6 +281,7 @@ async def _day(desk: Desk, feed: Feed, messages: int) -> list[Row]:
 
 async def _is_listed(page: "Page", words: str) -> bool:
     await page.locator(".arrived").click()
+    await page.locator('.list-body[aria-busy="false"]').wait_for()  # another click would begin to read anew
     return bool(await page.locator(".row-item", has_text=words).count())
 
 
