@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.e2e.conftest import collector, outside, system
+from tests.e2e.conftest import System, collector, outside, system
 
 __all__ = ["collector", "outside", "system"]
 
@@ -49,3 +50,10 @@ def effort(request: pytest.FixtureRequest) -> Effort:
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     return Effort(endpoints, doors, _PATIENCE_SECONDS + 2 * seconds)
+
+
+@pytest.fixture
+def administrator(system: System) -> httpx.Client:
+    """Of the practice that nothing else is tried with."""
+    token = system.told["other_practice"]["staff"][0]["token"]
+    return httpx.Client(base_url=system.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=20)

@@ -38,12 +38,6 @@ def bodies(moment: str) -> list[tuple[str, str, object]]:
     ]
 
 
-@pytest.fixture
-def administrator(system: System) -> httpx.Client:
-    token = system.told["other_practice"]["staff"][0]["token"]
-    return httpx.Client(base_url=system.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
-
-
 def filled(system: System, administrator: httpx.Client, path: str) -> str:
     hook = {"url": "https://example.org/theirs", "events": ["settings"]}
     if "{endpoint_id}" in path:
