@@ -33,7 +33,8 @@ from shared_database.migrations import ServiceSchema
 from switchboard_cli.connecting import kafka_at
 from switchboard_cli.erasing import Installation
 from switchboard_cli.failures import Failed
-from switchboard_cli.topic_files import Progress, check_empty, export_topics, import_topics, partitions_of
+from switchboard_cli.progress import Progress
+from switchboard_cli.topic_files import check_empty, export_topics, import_topics, partitions_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

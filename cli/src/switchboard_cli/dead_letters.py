@@ -1,6 +1,6 @@
 """Reads the dead-letter topics, and puts dead letters back to where they came from."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,11 @@ from shared_messaging import partition_counts
 from shared_schemas.topics import CATALOGUE
 from switchboard_cli.connecting import kafka_at
 from switchboard_cli.failures import Failed
+from switchboard_cli.progress import Progress
 
 _OWN_HEADERS = "dlq_"
 _POLL_MILLISECONDS = 1000
 _PATIENCE = timedelta(seconds=5)
-
-Progress = Callable[[int, int], None]
-"""Called with how many letters are done, of how many."""
 
 
 def _silently(_done: int, _total: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from shared_web.settings import what_is_wrong
 from switchboard_cli.auditing import Operator, look_into, owner, see, seeing, tables_of_practices
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.progress import Progress
 
 if TYPE_CHECKING:
     from ingest.sealing import FileSealing
@@ -39,9 +40,6 @@ _LEFT_OUT = frozenset(
 """Keys, digests of secrets, and queues."""
 _SECRET = frozenset({"sealed", "secret", "earlier_secret", *SECRETS})
 """Columns, and members of a channel's configuration."""
-
-Progress = Callable[[int, int], None]
-"""Called with how many rows (or practices) are done, of how many (0: unknown)."""
 
 
 async def write_records(archive: zipfile.ZipFile, dsn: str, blob_url: str, practice_id: str, progress: Progress) -> int:

@@ -11,7 +11,7 @@ import gzip
 import json
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import asyncpg
@@ -22,13 +22,11 @@ from shared_messaging import KafkaConnection, partition_counts
 from shared_schemas.topics import CATALOGUE
 from switchboard_cli.connecting import kafka_at
 from switchboard_cli.failures import Failed
+from switchboard_cli.progress import Progress
 
 FORMAT = 1
 _POLL_MILLISECONDS = 1000
 _FLUSH_EVERY = 1_000
-
-Progress = Callable[[int, int], None]
-"""Called with how many records are done, of how many (0: unknown)."""
 
 
 async def export_topics(bootstrap_servers: str, file: BinaryIO, progress: Progress) -> int:
