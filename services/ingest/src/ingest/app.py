@@ -160,7 +160,7 @@ def create_app(settings: Settings) -> FastAPI:
         reason = "starting" if doors is None else doors.spool.trouble
         return Check(not reason, reason)
 
-    app = service_app(SERVICE, settings, lifespan, StoreFailures(DATABASE_FAILURES, UNKEEPABLE))
+    app = service_app(SERVICE, settings, lifespan, StoreFailures(away=(), unkeepable=UNKEEPABLE))
     app.state.adapter_pace = Pace(settings.adapter_rate)
     app.state.checks = {"doors": accepts}
     app.add_exception_handler(Unopenable, _on_lost_key)
