@@ -61,12 +61,13 @@ class Compose:
         """Run `docker compose …`. Raises AssertionError with its output when it fails."""
         return self.run("docker", "compose", *arguments, check=check)
 
-    def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the checkout. Raises AssertionError with its output when it fails."""
+    def run(self, *command: str, check: bool = True, given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the checkout, with a standard input. Raises AssertionError with its output when it fails."""
         done = subprocess.run(  # noqa: S603 - our own
             command,
             cwd=self.directory,
             env=self.environment,
+            input=given,
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
@@ -75,6 +76,15 @@ class Compose:
         if check and done.returncode != 0:
             pytest.fail(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done
+
+    def operate(self, *arguments: str, token: str = "", given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run `switchboard …` in the container `tools`, for whom the token is."""
+        tools = ("docker", "compose", "run", "--rm", "-T", "--no-deps", "-e", f"SWITCHBOARD_TOKEN={token}", "tools")
+        return self.run(*tools, *arguments, check=False, given=given or "")
+
+    def in_kafka(self, command: str, given: str) -> str:
+        """Run a shell's command in Kafka's container, and return what it says."""
+        return self.run("docker", "compose", "exec", "-T", "kafka", "sh", "-c", command, given=given).stdout
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,6 +108,12 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Generator[Compose]:
     check_out(directory)
     with brought_up(directory, "test") as installation:
         yield installation
+
+
+@pytest.fixture
+def installation(compose: Compose) -> Compose:
+    """Where the operators' commands are tried."""
+    return compose
 
 
 def check_out(directory: Path) -> None:
