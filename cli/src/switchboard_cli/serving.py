@@ -4,6 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 
@@ -32,7 +33,8 @@ def run_service(name: str, *, host: str, port: int, ready_file: Path | None = No
     except ValidationError as error:
         raise Failed(f"missing or bad settings: {what_is_wrong(error)}") from None
     try:
-        asyncio.run(_serve_until_signalled(app, host, port, ready_file))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_signalled(app, host, port, ready_file))
     except OSError as error:
         raise Failed(f"{name} cannot start on {host}:{port}: {error.strerror or type(error).__name__}") from error
     reason = stopped_because()

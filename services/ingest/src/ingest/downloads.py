@@ -68,7 +68,7 @@ async def _reader(request: Request, parts: Doors) -> tuple[str, str | Principal]
         patient = await session_in(parts, request)
         if patient is not None:
             return patient.practice_id, patient.patient_id
-    caller = staff_of(await current_principal(request))
+    caller = await staff_of(await current_principal(request))
     return str(caller.practice_id), caller
 
 

@@ -187,37 +187,37 @@ def _not_yours() -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "There is no such practice for you")
 
 
-def staff_of(caller: Caller) -> Principal:
+async def staff_of(caller: Caller) -> Principal:
     """Dependency: the caller belongs to a practice (`caller.practice_id` is set)."""
     if caller.practice_id is None:
         raise Problem(HTTPStatus.FORBIDDEN, "Only staff of a practice may do this")
     return caller
 
 
-def staff_administrator(caller: Annotated[Principal, Depends(staff_of)]) -> Principal:
+async def staff_administrator(caller: Annotated[Principal, Depends(staff_of)]) -> Principal:
     """Dependency: the caller is an administrator of the practice that the token names."""
     if caller.role != "administrator":
         raise Problem(HTTPStatus.FORBIDDEN, "Only administrators may do this")
     return caller
 
 
-def overseer(caller: Caller) -> Principal:
+async def overseer(caller: Caller) -> Principal:
     """Dependency: the caller is an administrator of a practice, or an operator."""
     if caller.role not in {"administrator", "operator"}:
         raise Problem(HTTPStatus.FORBIDDEN, "Only administrators and operators see this")
     return caller
 
 
-def member_of(practice_id: str, caller: Caller) -> Principal:
+async def member_of(practice_id: str, caller: Caller) -> Principal:
     """Dependency for paths with `{practice_id}`: the caller belongs to that practice, or is an operator."""
     if caller.role != "operator" and caller.practice_id != practice_id:
         raise _not_yours()
     return caller
 
 
-def administrator_of(practice_id: str, caller: Caller) -> Principal:
+async def administrator_of(practice_id: str, caller: Caller) -> Principal:
     """Dependency for paths with `{practice_id}`: the caller may change how that practice is set up."""
-    member_of(practice_id, caller)
+    await member_of(practice_id, caller)
     if not caller.is_administrator_of(practice_id):
         raise Problem(HTTPStatus.FORBIDDEN, "Only administrators may do this")
     return caller

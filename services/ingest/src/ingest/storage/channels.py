@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ingest.configuration import Adapter, Channel, Profile
@@ -114,8 +115,7 @@ async def channel_at(pool: "Pool", channel_id: str, sealer: Sealer | None) -> Pl
     row = await pool.fetchrow("SELECT * FROM channel_at($1)", channel_id)
     if row is None or row["configuration"] is None:
         return None
-    channel = read_channel(row["configuration"], row["practice"], channel_id, sealer)
-    return PlacedChannel(row["practice"], channel_id, channel, read_profile(row["profile"]), row["contact_key"])
+    return _placed(row["practice"], channel_id, row["configuration"], row["profile"], row["contact_key"], sealer)
 
 
 async def reseal_channels(pool: "Pool", practice_id: str, sealer: Sealer) -> int:
@@ -145,6 +145,20 @@ async def note_use(pool: "Pool", practice_id: str, token: str, now: datetime) ->
             "AND configuration ->> 'token' = $2 AND (used_at IS NULL OR used_at < $4)",
             practice_id, token, now, now - NOTED_EVERY,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=1_000)
+def _placed(  # noqa: PLR0913 - what there is of it
+    practice_id: str,
+    channel_id: str,
+    configuration: str,
+    profile: str | None,
+    contact_key: bytes | None,
+    sealer: Sealer | None,
+) -> PlacedChannel:
+    """What is stored is read with every webhook, and mostly as it was: then it is not checked and unsealed anew."""
+    channel = read_channel(configuration, practice_id, channel_id, sealer)
+    return PlacedChannel(practice_id, channel_id, channel, read_profile(profile), contact_key)
 
 
 async def _release_token(connection: "Connection", practice_id: str, channel_id: str) -> None:

@@ -17,6 +17,15 @@ _WITH_PHONE = _SURVIVORS % "phones @> ARRAY[$2::text]"
 _WITH_PHONE_AND_BIRTH_DATE = _SURVIVORS % "phones @> ARRAY[$2::text] AND birth_date = $3"
 _WITH_ID = _SURVIVORS % "patient_id = $2"
 
+_KEEP_CONTACT = """
+INSERT INTO contact (practice_id, contact_id, phone) VALUES ($1, $2, $3)
+ON CONFLICT (practice_id, contact_id) DO UPDATE SET phone = excluded.phone WHERE contact.phone IS NULL
+"""
+_ANSWER_THERE = """
+INSERT INTO text_address VALUES ($1, $2, $3, $4)
+ON CONFLICT (practice_id, patient_id) DO UPDATE SET phone = excluded.phone, channel_id = excluded.channel_id
+"""
+
 LINKS = """
 linked AS (
     INSERT INTO contact (practice_id, contact_id, linked_to, linked_at)
@@ -53,21 +62,12 @@ async def writer_at(pool: "Pool", practice_id: str, contact_key: bytes | None, p
     """Who writes from this phone (E.164), by this channel. A contact is kept, so that staff can find out who it is; so is
     where a patient texts from: answers go there, through the same channel.
     """
-    writer, is_answered = await _known_writer(pool, practice_id, contact_key, phone, channel_id)
-    if not is_answered:
-        async with practice_scope(pool, practice_id) as connection:
-            await connection.execute(
-                "INSERT INTO text_address VALUES ($1, $2, $3, $4) ON CONFLICT (practice_id, patient_id) "
-                "DO UPDATE SET phone = excluded.phone, channel_id = excluded.channel_id",
-                practice_id, writer.sender.patient_id, phone, channel_id,
-            )  # fmt: skip
-    return writer
+    return await _known_writer(pool, practice_id, contact_key, phone, channel_id)
 
 
 async def caller_at(pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str) -> Sender:
     """Who calls from this phone (E.164). A contact is kept as well; texts are not answered to a phone that calls."""
-    writer, _ = await _known_writer(pool, practice_id, contact_key, phone, None)
-    return writer.sender
+    return (await _known_writer(pool, practice_id, contact_key, phone, None)).sender
 
 
 async def patients_with_phone(pool: "Pool", practice_id: str, phone: str) -> list[str]:
@@ -112,22 +112,22 @@ async def _patients(connection: "Connection", question: str, practice_id: str, *
 
 async def _known_writer(
     pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str, channel_id: str | None
-) -> tuple[Writer, bool]:
-    """And whether answers go to this phone and channel already."""
+) -> Writer:
     if contact_key is None:
         async with practice_scope(pool, practice_id) as connection:
             contact_key = await _contact_key(connection, practice_id)
     address_id = ids.contact_id(contact_key, practice_id, phone)
     (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
     sender = sender_of(address_id, row["patients"], row["linked_to"])
-    if sender.identity != "matched" and not row["is_contact"]:
+    is_new_contact = sender.identity != "matched" and not row["is_contact"]
+    answers_go_elsewhere = channel_id is not None and sender.patient_id not in row["answered"]
+    if is_new_contact or answers_go_elsewhere:
         async with practice_scope(pool, practice_id) as connection:
-            await connection.execute(
-                "INSERT INTO contact (practice_id, contact_id, phone) VALUES ($1, $2, $3) "
-                "ON CONFLICT (practice_id, contact_id) DO UPDATE SET phone = excluded.phone WHERE contact.phone IS NULL",
-                practice_id, address_id, phone,
-            )  # fmt: skip
-    return Writer(sender, row["has_opted_out"]), sender.patient_id in row["answered"]
+            if is_new_contact:
+                await connection.execute(_KEEP_CONTACT, practice_id, address_id, phone)
+            if answers_go_elsewhere:
+                await connection.execute(_ANSWER_THERE, practice_id, sender.patient_id, phone, channel_id)
+    return Writer(sender, row["has_opted_out"])
 
 
 async def _contact_key(connection: "Connection", practice_id: str) -> bytes:

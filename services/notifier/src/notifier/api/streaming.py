@@ -70,7 +70,7 @@ def routes(dependencies: Ask) -> APIRouter:
 
 async def _caller(request: Request, ticket: str | None, parts: Dependencies) -> Principal:
     if ticket is None:
-        return staff_of(await current_principal(request))
+        return await staff_of(await current_principal(request))
     caller = await redeem_ticket(parts.pool, ticket, parts.clock())
     if caller is None:
         raise Problem(HTTPStatus.UNAUTHORIZED, "This ticket is not valid, or no longer")
