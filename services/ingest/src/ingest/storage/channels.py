@@ -148,7 +148,7 @@ async def note_use(pool: "Pool", practice_id: str, token: str, now: datetime) ->
 
 
 @lru_cache(maxsize=1_000)
-def _placed(  # noqa: PLR0913 - what there is of it
+def _placed(
     practice_id: str,
     channel_id: str,
     configuration: str,
