@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -355,7 +355,7 @@ def topics_import(
     from switchboard_cli.origin import SCHEMAS
     from switchboard_cli.topic_files import import_topics
 
-    with sys.stdin.buffer if str(file) == "-" else file.open("rb") as content:
+    with _opened(file) as content:
         count = _reachable(
             lambda: asyncio.run(import_topics(bootstrap_servers, dsn, SCHEMAS, content, _counting(_err))), "Kafka"
         )
@@ -421,7 +421,7 @@ def restore(
     from switchboard_cli.origin import SCHEMAS
 
     on = Installation(dsn, bootstrap_servers, blobs)
-    with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as content:
+    with _opened(file) as content:
         copied = _reachable(lambda: bring_back(on, content, SCHEMAS, _say_step, _counting(_err)), "Kafka or PostgreSQL")
     lines = [f"{copied.records} records of Kafka, {copied.files} files of messages, and PostgreSQL are restored"]
     _print(asdict(copied), as_json=as_json, lines=lines)
@@ -882,6 +882,24 @@ async def _demo_practice(directory: Path, port: int) -> "AsyncGenerator[DemoPrac
             _say_step("practice", "seeding Maple Street Family Medicine through the public APIs")
             async with seeded_practice(installation, provider_url, telnyx_key) as practice:
                 yield practice
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[BinaryIO]:
+    """A file to read, or the standard input for `-`.
+
+    What fails reads the standard input to its end all the same: `kubectl exec` does not return before all of it was taken.
+    """
+    if str(file) != "-":
+        with file.open("rb") as content:
+            yield content
+        return
+    try:
+        yield sys.stdin.buffer
+    except Failed:
+        while sys.stdin.buffer.read(1 << 20):
+            pass
+        raise
 
 
 def _say_step(step: str, detail: str) -> None:

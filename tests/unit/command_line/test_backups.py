@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -38,6 +41,25 @@ def tar_of(**members: bytes) -> io.BytesIO:
 def test_a_file_that_is_no_backup_is_refused_in_one_line(file: io.BytesIO) -> None:
     with pytest.raises(Failed, match="no backup"):
         restore(NOWHERE, file, (), lambda *_: None, lambda *_: None)
+
+
+def test_what_is_refused_is_taken_to_its_end_because_kubectl_waits_for_that(tmp_path: Path) -> None:
+    (tmp_path / "refused").write_bytes(bytes(1_000_000))
+    options = (
+        "--dsn",
+        NOWHERE.dsn,
+        "--bootstrap-servers",
+        NOWHERE.kafka_bootstrap_servers,
+        "--blobs",
+        NOWHERE.blob_url,
+    )
+    with (tmp_path / "refused").open("rb") as content:
+        command = (sys.executable, "-m", "switchboard_cli", "restore", "-", *options)
+        done = subprocess.run(command, stdin=content, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        taken = os.lseek(content.fileno(), 0, os.SEEK_CUR)
+
+    assert (done.returncode, "no backup" in done.stderr) == (1, True)
+    assert taken == 1_000_000
 
 
 def test_a_backup_that_fails_leaves_no_file_behind(tmp_path: Path) -> None:
