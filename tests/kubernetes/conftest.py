@@ -73,6 +73,16 @@ class Cluster:
         """Run kubectl in the namespace. Raises AssertionError with its output when it fails."""
         return run("kubectl", *NAMESPACE, *arguments, directory=self.directory, check=check)
 
+    def operate(self, *arguments: str, token: str = "", given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run `switchboard …` in the deployment `tools`, for whom the token is."""
+        tools = ("exec", "--stdin", "deploy/tools", "--", "env", f"SWITCHBOARD_TOKEN={token}", "switchboard")
+        return run("kubectl", *NAMESPACE, *tools, *arguments, directory=self.directory, check=False, given=given or "")
+
+    def in_kafka(self, command: str, given: str) -> str:
+        """Run a shell's command in Kafka's pod, and return what it says."""
+        inside = ("exec", "--stdin", "deploy/kafka", "--", "sh", "-c", command)
+        return run("kubectl", *NAMESPACE, *inside, directory=self.directory, given=given).stdout
+
     def apply(self, image: str) -> None:
         """Apply the overlay with this image and wait for every rollout."""
         overlay = self.directory / "deploy/kubernetes/overlays/test/kustomization.yaml"
@@ -85,6 +95,16 @@ class Cluster:
         ]
         overlay.write_text("\n".join(lines) + "\n", "utf-8")
         run("deploy/kubernetes/apply", "test", directory=self.directory)
+
+    def begin(self, image: str) -> None:
+        """Apply the overlay with this image to a cluster that has nothing of it."""
+        run("kubectl", "apply", "--filename", "deploy/kubernetes/base/namespace.yaml", directory=self.directory)
+        self.kubectl("create", "configmap", "keys", f"--from-file=jwks.json={self.issuer.jwks_path}")
+        self.apply(image)
+
+    def remove(self) -> None:
+        """Remove the namespace, with all that is in it."""
+        run("kubectl", "delete", "namespace", "switchboard", "--timeout=180s", directory=self.directory)
 
     def until_gone(self, pods: set[str]) -> None:
         """Return once these pods have ended, which are being removed. Raises AssertionError after two minutes."""
@@ -101,10 +121,12 @@ class Cluster:
         return {name for name, _, removed in (line.partition("=") for line in listed.splitlines()) if not removed}
 
 
-def run(*command: str, directory: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run a command in a directory. Raises AssertionError with its output when it fails."""
+def run(
+    *command: str, directory: Path, check: bool = True, given: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a directory, with a standard input. Raises AssertionError with its output when it fails."""
     done = subprocess.run(  # noqa: S603 - our own
-        command, cwd=directory, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        command, cwd=directory, input=given, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
     )
     if check and done.returncode != 0:
         pytest.fail(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
@@ -128,19 +150,25 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
     issuer.prepare()
     cluster = Cluster(directory, f"http://127.0.0.1:{port}", issuer)
     try:
-        run("kubectl", "apply", "--filename", "deploy/kubernetes/base/namespace.yaml", directory=directory)
-        cluster.kubectl("create", "configmap", "keys", f"--from-file=jwks.json={issuer.jwks_path}")
-        cluster.apply(OLD)
+        cluster.begin(OLD)
         with forwarded(port):
+            until_forwarded(cluster.base_url)
             yield cluster
     finally:
-        run("kubectl", "delete", "namespace", "switchboard", "--timeout=180s", directory=directory, check=False)
+        cluster.remove()
 
 
 @pytest.fixture(scope="session")
 def system(cluster: Cluster) -> System:
     """The demo's practice, set up through the forwarded port of the gateway."""
     return seeded_by(cluster.issuer, cluster.base_url, cluster.directory)
+
+
+@pytest.fixture(scope="module")
+def installation(cluster: Cluster) -> Cluster:
+    """Where the operators' commands are tried: with the new version."""
+    cluster.apply(NEW)
+    return cluster
 
 
 def load_images(built: dict[str, Path]) -> None:
@@ -159,18 +187,17 @@ def forwarded(port: int) -> Iterator[None]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            until_forwarded(port)
             yield
         finally:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def until_forwarded(port: int) -> None:
+def until_forwarded(base_url: str) -> None:
     """Raises TimeoutError."""
     deadline = monotonic() + FORWARDED_SECONDS
     while monotonic() < deadline:
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=5).is_success:
+            if httpx.get(f"{base_url}/health/live", timeout=5).is_success:
                 return
         except httpx.TransportError:
             sleep(0.2)

@@ -5,7 +5,10 @@ from http import HTTPStatus
 
 from tests.e2e.conftest import System
 from tests.e2e.test_one_message import ELM_PATIENT, new_sid, next_about, sms_id, started
-from tests.kubernetes.conftest import Cluster, run
+from tests.kubernetes.conftest import Cluster
+
+NOBODY = "pt-of-nobody"
+"""No other test misses this patient."""
 
 
 def test_the_doctor_finds_the_installation_in_order(cluster: Cluster, system: System) -> None:
@@ -41,16 +44,14 @@ def test_a_service_sees_only_its_own_secrets_and_writes_nowhere(cluster: Cluster
     assert done.stderr.count("Read-only file system") == 2
 
 
-def test_a_backup_comes_out_whole_and_the_timer_for_erasures_runs(cluster: Cluster, system: System) -> None:
-    del system
-    to_file = "kubectl --namespace switchboard exec deploy/tools -- switchboard backup - >backup.tar"
-    run("sh", "-c", to_file, directory=cluster.directory)
-    names = run("tar", "-tf", "backup.tar", directory=cluster.directory).stdout.split()
+async def test_what_an_administrator_asked_for_is_erased_by_the_timer(cluster: Cluster, system: System) -> None:
+    path = f"/v1/practices/{system.told['practice_id']}/erasures"
+    async with system.client(system.token("ada-admin")) as http:
+        asked = await http.put(f"{path}/{NOBODY}")
+        cluster.kubectl("create", "job", "--from=cronjob/erasures", "now")
+        cluster.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=120s")
+        (row,) = (row for row in (await http.get(path)).raise_for_status().json() if row["patient_id"] == NOBODY)
 
-    cluster.kubectl("create", "job", "--from=cronjob/erasures", "now")
-    cluster.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=120s")
-
-    assert names[0] == "backup.json"
-    assert {"postgres.dump/000000", "topics.jsonl.gz/000000"} <= set(names)
-    assert names[-1] == "complete"
-    assert "nobody is to be erased" in cluster.kubectl("logs", "job/now").stdout
+    assert asked.status_code == HTTPStatus.ACCEPTED
+    assert (row["done_at"] is not None, row["waits_for"]) == (True, None)
+    assert f"{NOBODY}: erased" in cluster.kubectl("logs", "job/now").stdout
