@@ -30,7 +30,7 @@ class DecidedPlace:
 
 def next_appointment(appointments: Iterable[Appointment], now: datetime) -> Appointment | None:
     """The earliest appointment that has not started (L1); of two at the same instant the lowest PM id (L6)."""
-    upcoming = (appointment for appointment in appointments if appointment.start > now)
+    upcoming = [appointment for appointment in appointments if appointment.start > now]
     return min(upcoming, key=lambda appointment: (appointment.start, appointment.appointment_id), default=None)
 
 
