@@ -1,5 +1,6 @@
 """Who is on a practice's staff, and its inboxes: from its routing settings, read again only when they have changed."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ class Practices:
 
     def __init__(self) -> None:
         self._kept: dict[str, Practice] = {}
+        self._looks: dict[str, asyncio.Task[Practice | None]] = {}
+        """That have not begun: whoever asks until then is answered by them, too."""
 
     async def of(self, connection: "Connection", practice_ids: Collection[str]) -> dict[str, Practice]:
         """These practices as they are now; those whose settings we do not have are left out."""
@@ -54,9 +57,26 @@ class Practices:
         return {id_: self._kept[id_] for id_ in kept if id_ in self._kept}
 
     async def one(self, pool: "Pool", practice_id: str) -> Practice | None:
-        """One practice; None while we have no settings of it."""
-        async with practice_scope(pool, practice_id) as connection:
-            return (await self.of(connection, [practice_id])).get(practice_id)
+        """One practice as it is now; None while we have no settings of it.
+
+        A thousand who come back at once are answered by a few looks at the database, each begun after they asked.
+        """
+        look = self._looks.get(practice_id)
+        if look is None:
+            look = self._looks[practice_id] = asyncio.create_task(self._look(pool, practice_id))
+        return await asyncio.shield(look)
+
+    async def _look(self, pool: "Pool", practice_id: str) -> Practice | None:
+        try:
+            async with practice_scope(pool, practice_id) as connection:
+                self._begin(practice_id)
+                return (await self.of(connection, [practice_id])).get(practice_id)
+        finally:
+            self._begin(practice_id)
+
+    def _begin(self, practice_id: str) -> None:
+        if self._looks.get(practice_id) is asyncio.current_task():
+            del self._looks[practice_id]
 
 
 async def settings_of(connection: "Connection", practice_ids: Collection[str]) -> dict[str, RoutingSettingsPublishedV1]:
