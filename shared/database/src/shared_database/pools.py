@@ -1,5 +1,6 @@
 """Connections to PostgreSQL that are one service's, and see only the practices they are told to see."""
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ Whose value it is should know: the database is well.
 
 SCOPE = "app.practices"
 """The setting that row-level security reads: practice ids, separated by commas. Ids never contain a comma."""
+_IDS = re.compile(r"[A-Za-z0-9_,-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,20 @@ def columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]
 
 @asynccontextmanager
 async def practice_scope(pool: "Pool", *practice_ids: str) -> AsyncGenerator["Connection"]:
-    """A connection in a transaction that sees exactly these practices; committed at the end, rolled back on an error."""
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.fetchval("SELECT set_config($1, $2, true)", SCOPE, ",".join(practice_ids))
-        yield connection
+    """A connection in a transaction that sees exactly these practices; committed at the end, rolled back on an error.
+
+    The transaction and what it sees begin in one round trip, which has no room for parameters: what does not look like ids
+    takes another.
+    """
+    seen = ",".join(practice_ids)
+    is_plain = _IDS.fullmatch(seen) is not None
+    async with pool.acquire() as connection:
+        await connection.execute(f"BEGIN; SELECT set_config('{SCOPE}', '{seen}', true)" if is_plain else "BEGIN")
+        try:
+            if not is_plain:
+                await connection.fetchval("SELECT set_config($1, $2, true)", SCOPE, seen)
+            yield connection
+        except BaseException:
+            await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")

@@ -17,15 +17,6 @@ _WITH_PHONE = _SURVIVORS % "phones @> ARRAY[$2::text]"
 _WITH_PHONE_AND_BIRTH_DATE = _SURVIVORS % "phones @> ARRAY[$2::text] AND birth_date = $3"
 _WITH_ID = _SURVIVORS % "patient_id = $2"
 
-_KEEP_CONTACT = """
-INSERT INTO contact (practice_id, contact_id, phone) VALUES ($1, $2, $3)
-ON CONFLICT (practice_id, contact_id) DO UPDATE SET phone = excluded.phone WHERE contact.phone IS NULL
-"""
-_ANSWER_THERE = """
-INSERT INTO text_address VALUES ($1, $2, $3, $4)
-ON CONFLICT (practice_id, patient_id) DO UPDATE SET phone = excluded.phone, channel_id = excluded.channel_id
-"""
-
 LINKS = """
 linked AS (
     INSERT INTO contact (practice_id, contact_id, linked_to, linked_at)
@@ -119,14 +110,11 @@ async def _known_writer(
     address_id = ids.contact_id(contact_key, practice_id, phone)
     (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
     sender = sender_of(address_id, row["patients"], row["linked_to"])
-    is_new_contact = sender.identity != "matched" and not row["is_contact"]
-    answers_go_elsewhere = channel_id is not None and sender.patient_id not in row["answered"]
-    if is_new_contact or answers_go_elsewhere:
-        async with practice_scope(pool, practice_id) as connection:
-            if is_new_contact:
-                await connection.execute(_KEEP_CONTACT, practice_id, address_id, phone)
-            if answers_go_elsewhere:
-                await connection.execute(_ANSWER_THERE, practice_id, sender.patient_id, phone, channel_id)
+    new_contact = address_id if sender.identity != "matched" and not row["is_contact"] else None
+    answer_through = channel_id if sender.patient_id not in row["answered"] else None
+    if new_contact is not None or answer_through is not None:
+        kept = (practice_id, new_contact, sender.patient_id, phone, answer_through)
+        await pool.execute("SELECT keep_writer($1, $2, $3, $4, $5)", *kept)
     return Writer(sender, row["has_opted_out"])
 
 

@@ -11,6 +11,13 @@ from shared_database import practice_scope
 if TYPE_CHECKING:
     from shared_database.pools import Pool
 
+_COUNTS = """
+SELECT inbox, open, unread, NULL AS staff_id, NULL AS unseen FROM inbox_count
+WHERE practice_id = $1 AND inbox = ANY ($2::text[])
+UNION ALL
+SELECT NULL, NULL, NULL, staff_id, unseen FROM unseen_count WHERE practice_id = $1 AND staff_id = ANY ($3::text[])
+"""
+
 
 async def counts_of(
     pool: "Pool", practice_id: str, practice: Practice | None, staff_ids: Collection[str]
@@ -19,18 +26,9 @@ async def counts_of(
     inboxes = {staff_id: inboxes_seen_by(practice, staff_id) for staff_id in staff_ids}
     keys = {key_for(inbox, staff_id) for staff_id, seen in inboxes.items() for inbox in seen}
     async with practice_scope(pool, practice_id) as connection:
-        counted = await connection.fetch(
-            "SELECT inbox, open, unread FROM inbox_count WHERE practice_id = $1 AND inbox = ANY ($2::text[])",
-            practice_id,
-            list(keys),
-        )
-        unseen = await connection.fetch(
-            "SELECT staff_id, unseen FROM unseen_count WHERE practice_id = $1 AND staff_id = ANY ($2::text[])",
-            practice_id,
-            list(staff_ids),
-        )
-    by_key = {row["inbox"]: Counts(open=row["open"], unread=row["unread"]) for row in counted}
-    by_person = {row["staff_id"]: row["unseen"] for row in unseen}
+        rows = await connection.fetch(_COUNTS, practice_id, list(keys), list(staff_ids))
+    by_key = {row["inbox"]: Counts(open=row["open"], unread=row["unread"]) for row in rows if row["inbox"] is not None}
+    by_person = {row["staff_id"]: row["unseen"] for row in rows if row["staff_id"] is not None}
     return {
         staff_id: PersonCounts(
             unseen=by_person.get(staff_id, 0),
