@@ -142,7 +142,9 @@ def listing_from(row: "Row") -> Listing:
 
 
 async def known_details(connection: "Connection", asked: Sequence[MessageUpdatedV1]) -> set[str]:
-    """Which of these changes say nothing newer of a message than what we have."""
+    """Which of these changes say nothing newer of a message than what we have. Few batches have one."""
+    if not asked:
+        return set()
     rows = await connection.fetch(
         """
         SELECT change_id FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
