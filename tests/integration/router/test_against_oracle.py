@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 HAPPENINGS = 5_000
 PATIENTS = 40
 PATIENCE = 120.0
+AGAIN_EVERY, AGAIN_LATER = 7, 25
+"""A provider that was not answered in time sends a message again, when others have come meanwhile."""
 EVER = Span(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 RUNS = ("said", "did", "said", "synced", "said", "did", "saved", "listed")
 
@@ -66,12 +68,14 @@ class RunningRouter:
     version: int = 0
 
     async def happens(self, run: Sequence[Happening]) -> None:
-        """Let a run of one kind happen, and wait until the router has dealt with all of it."""
+        """Let a run of one kind happen, and wait until the router has dealt with all of it. Some of it comes again later."""
         self.history.extend(run)
         for one in run:
             if isinstance(one, Saved):
                 await self._save(one)
         events = [self._event(one) for one in run if not isinstance(one, Saved)]
+        for again in range(0, len(events), AGAIN_EVERY):
+            events.insert(again + AGAIN_LATER, events[again])
         await self.publisher.send([Outgoing.of(topic, event, source="/test", time=NINE) for topic, event in events])
         async with asyncio.timeout(PATIENCE):
             await self._answered(run)

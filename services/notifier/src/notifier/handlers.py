@@ -13,7 +13,7 @@ from notifier.storage.patients import forget_patients, names_of, save_patients
 from notifier.storage.practices import Practices, practice_from, save_directories, save_settings
 from notifier.storage.projection import Known, known_conversations, known_details, known_messages, project
 from shared_database.sealing import Sealer
-from shared_messaging import Batch, Outgoing
+from shared_messaging import Batch, Outgoing, first_of_each
 from shared_schemas import ids, topics
 from shared_schemas.cloudevents import Headers
 from shared_schemas.practice_management import DirectorySyncedV1, PatientSyncedV1
@@ -134,8 +134,7 @@ async def _fresh(batch: Batch, history: Sequence[History], known: Mapping[Conver
             case ConversationActionRejectedV1():
                 return True
 
-    once = {(one.practice_id, one.ce_id): one for one in reversed(history)}
-    return [one for one in reversed(once.values()) if is_new(one)]
+    return [one for one in first_of_each(history, lambda one: (one.practice_id, one.ce_id)) if is_new(one)]
 
 
 def _settings_announced(

@@ -37,7 +37,7 @@ from router.storage.practice_management import (
     save_directories,
 )
 from router.storage.settings import newer_settings
-from shared_messaging import Batch, Outgoing, Received
+from shared_messaging import Batch, Outgoing, Received, first_of_each
 from shared_schemas import topics
 from shared_schemas.cloudevents import Headers, attributes
 from shared_schemas.conversation_changes import ConversationChange
@@ -181,8 +181,7 @@ class Handlers:
 
 
 def _first_of_each(received: Sequence[Received[E]]) -> list[Received[E]]:
-    """Without the later ones of the same event: a webhook may come twice within a batch."""
-    return list({(one.event.practice_id, one.event.ce_id): one for one in reversed(received)}.values())[::-1]
+    return first_of_each(received, lambda one: (one.event.practice_id, one.event.ce_id))
 
 
 def _message(event: MessageReceivedV1) -> Message:

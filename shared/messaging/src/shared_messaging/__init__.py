@@ -23,7 +23,7 @@ from shared_messaging.health import EngineHealth
 from shared_messaging.options import EngineOptions
 from shared_messaging.outgoing import Outgoing
 from shared_messaging.publisher import Publisher
-from shared_messaging.records import Received, Record
+from shared_messaging.records import Received, Record, first_of_each
 from shared_messaging.source import FencedSource, Sources
 from shared_messaging.subscription import Subscription
 from shared_messaging.tracing import current_trace, note_delivery
@@ -52,6 +52,7 @@ __all__ = [
     "TooManyDeadLetters",
     "UnreadableMessage",
     "current_trace",
+    "first_of_each",
     "note_delivery",
     "partition_counts",
 ]

@@ -1,13 +1,14 @@
 """What a consumer gets: a record as Kafka kept it, and the event that was decoded from it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from shared_messaging.failures import UnreadableMessage
 from shared_schemas.cloudevents import UnreadableEvent, decode
 from shared_schemas.values import Event
 
+T = TypeVar("T")
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 _KEY = re.compile(rb"([A-Za-z0-9_-]{1,64})(?:/[A-Za-z0-9_-]{1,64})?")
@@ -55,6 +56,16 @@ class Received(NamedTuple, Generic[E_co]):
 
     record: Record
     event: E_co
+
+
+def first_of_each(things: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
+    """Without the later ones of the same key, each at the place of the first: a webhook may come twice within a batch, and
+    what came between its two times still comes after it.
+    """
+    first: dict[Hashable, T] = {}
+    for one in things:
+        first.setdefault(key(one), one)
+    return list(first.values())
 
 
 def read_event(record: Record) -> Event:
