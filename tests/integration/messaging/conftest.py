@@ -206,6 +206,20 @@ class Stage:
 
         await self.until(enough, patience)
 
+    async def until_rebalancing(self) -> None:
+        """Until Kafka has asked the members of the engines' group to give up their partitions."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        await admin.start()
+
+        async def is_rebalancing() -> bool:
+            (answer,) = await admin.describe_consumer_groups([f"switchboard-test-{self.topic.name}"])
+            return [state for _, _, state, *_ in answer.groups] == ["PreparingRebalance"]
+
+        try:
+            await self.until(is_rebalancing)
+        finally:
+            await admin.close()
+
     async def until_sent(self) -> None:
         async def nothing_left() -> bool:
             return not await self.unsent()

@@ -75,6 +75,38 @@ async def test_a_late_claim_by_somebody_else_does_not_stop_the_owner_for_ever(st
     assert await stage.outputs() == [b"m%06d" % n for n in range(10)]
 
 
+async def test_what_is_found_superseded_while_it_is_given_up_is_not_claimed_again(stage: Stage) -> None:
+    """Whoever went on claiming would fence its rightful owner out, again and again."""
+    loaded, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(batch: Batch) -> None:
+        loaded.set()
+        await go_on.wait()
+        await stage.handle(batch)
+
+    async def go_on_while_it_is_given_up() -> None:
+        await stage.until_rebalancing()
+        await asyncio.sleep(1)  # some heartbeats: by then the first engine waits for its batch
+        go_on.set()
+
+    async def epochs() -> dict[int, int]:
+        return {part: epoch for part, (epoch, _) in (await stage.progress()).items()}
+
+    settings = {"heartbeat": timedelta(seconds=0.2), "reclaim_after": timedelta(seconds=0.1)}
+    async with stage.engine(handle, **settings):
+        await stage.produce([stage.message(n, patient=n) for n in range(40)])
+        await asyncio.wait_for(loaded.wait(), 20)
+        await stage.owner.execute("UPDATE progress SET epoch = epoch + 1 WHERE topic = $1", stage.topic.name)
+        going_on = asyncio.create_task(go_on_while_it_is_given_up())
+        async with stage.engine(**settings):
+            await going_on
+            await stage.until_handled(40)
+            settled = await epochs()
+            await asyncio.sleep(2)
+            assert await epochs() == settled
+    assert set((await stage.effects()).values()) == {1}
+
+
 async def test_a_write_whose_answer_was_lost_is_not_repeated(stage: Stage) -> None:
     await stage.produce([stage.message(n) for n in range(5)])
     is_first = True

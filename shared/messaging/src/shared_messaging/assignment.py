@@ -90,12 +90,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def release(self) -> None:
         """Give all partitions up, in order: no more claims, no more batches, nothing left to send twice, a last commit."""
-        claims = list(self._tasks)
-        for task in claims:
-            task.cancel()
-        if claims:
-            await asyncio.wait(claims)
+        await self._cancel_claims()
         await self.consumer.drain()
+        await self._cancel_claims()  # of what a batch that was in flight has found superseded
         await self._forget_sent()
         await self.commit()
         for topic, number in self.consumer.partitions:
@@ -135,6 +132,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             message = "no rebalance before the subscriber has started"
             raise RuntimeError(message)
         return kafka
+
+    async def _cancel_claims(self) -> None:
+        claims = list(self._tasks)
+        for task in claims:
+            task.cancel()
+        if claims:
+            await asyncio.wait(claims)
 
     def _spawn(self, work: "Coroutine[object, None, None]") -> None:
         task = asyncio.create_task(work, name=f"assignment {self.consumer.name}")
