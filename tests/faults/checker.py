@@ -239,6 +239,18 @@ def _missing(history: Sequence[Entry]) -> Iterator[tuple[Entry, str, bool]]:
     announced = _by(_first_places(history, "announced"), "practice")
     seen = _by(of(history, "see"), "process")
     resets = _by(of(history, "reset"), "process")
+    began = {id(entry): index for index, entry in enumerate(history)}
+    saves = _by(of(history, "save", "invoke"), "practice")
+
+    def may_be_hidden(event: Entry, client: str) -> bool:
+        """By settings that were saved since it was announced: people who left an inbox see nothing more of it."""
+        later = (began[id(one)] for one in seen.get(client, []) if one["position"] > event["position"])
+        passed = min(later, default=len(history))
+        newer = (
+            one for one in saves.get(event["practice"], []) if one["version"] > event.get("settings", one["version"])
+        )
+        return any(began[id(one)] < passed for one in newer)
+
     for listening in of(history, "listen"):
         client = listening["process"]
         names = {_name(entry) for entry in seen.get(client, [])}
@@ -247,7 +259,8 @@ def _missing(history: Sequence[Entry]) -> Iterator[tuple[Entry, str, bool]]:
         start = max([listening["position"], *(entry["position"] for entry in resets.get(client, []))])
         for entry in announced.get(listening["practice"], []):
             is_theirs = entry["seen_by"] is None or listening["staff"] in entry["seen_by"]
-            if is_theirs and entry["position"] >= start and _name(entry) not in names:
+            is_missing = is_theirs and entry["position"] >= start and _name(entry) not in names
+            if is_missing and not may_be_hidden(entry, client):
                 yield entry, client, entry["position"] < newest
 
 

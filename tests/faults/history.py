@@ -14,7 +14,7 @@ is read from logs and tables at the end is `ok` without an `invoke`.
 | `see` | a client | practice, staff, event, id (what it is about), position, of (the practice that the event names) |
 | `synced` | the log | practice, id |
 | `routed` | router | practice, position, event (message…), id, conversation, version, settings, audience, digest |
-| `announced` | notifier | practice, position, event, id, seen_by (null: everybody of the practice) |
+| `announced` | notifier | practice, position, event, id, seen_by (null: everybody of the practice), settings (by which) |
 | `decided` | router | practice, id |
 | `notified` | notifier | practice, id, staff |
 """

@@ -19,6 +19,7 @@ from shared_schemas.routed_messages import ConversationActionRejectedV1, Convers
 from shared_schemas.staff_notifications import (
     ActionRejectionAnnouncedV1,
     ConversationAnnouncedV1,
+    ListedEvent,
     MessageAnnouncedV1,
     SettingsAnnouncedV1,
     StaffNotifiedV1,
@@ -60,8 +61,9 @@ async def read_all(parts: Parts, history: History, practices: Collection[str]) -
         found.routed.append(event)
         history.note("ok", "routed", "log", position=record.offset, **_routed(record, event))
     async for record, event in _events(parts, topics.STAFF_NOTIFICATIONS, Event):
+        made_by = {"settings": event.settings_version} if isinstance(event, ListedEvent) else {}
         for name, id_, seen_by in _announced(event):
-            about = {"practice": event.practice_id, "event": name, "id": id_, "seen_by": seen_by}
+            about = {"practice": event.practice_id, "event": name, "id": id_, "seen_by": seen_by, **made_by}
             history.note("ok", "announced", "log", position=record.offset, **about)
     for topic in topics.CATALOGUE:
         found.dead_letters += len([one async for one in records_of(parts, topic.dead_letters)])

@@ -119,6 +119,15 @@ def test_a_version_of_a_conversation_that_nobody_was_told_of_is_lost() -> None:
     assert (found.kind, found.about, found.detail) == ("lost-message", "v1", "version 3 of it was never told")
 
 
+@pytest.mark.parametrize(("saved", "found"), [(7, {"gap"}), (8, set())])
+def test_only_settings_that_were_saved_since_may_hide_what_was_announced(saved: int, found: set[str]) -> None:
+    history = [entry("save", "ada", "invoke", version=saved), *without(clean(), op="see", staff="bo", id="m2")]
+    for one in history:
+        if one["op"] == "announced":
+            one["settings"] = 7
+    assert kinds(history) == found
+
+
 def test_a_decision_by_settings_older_than_those_saved_before_has_the_wrong_audience() -> None:
     history = [entry("save", "ada", version=7), *clean()]
     for one in history:

@@ -18,6 +18,7 @@ from shared_schemas.staff_notifications import (
     ConversationAnnouncedV1,
     DutyAnnouncedV1,
     EscalationAnnouncedV1,
+    ListedEvent,
     Listing,
     MessageAnnouncedV1,
     MessageUpdateAnnouncedV1,
@@ -50,14 +51,19 @@ class Entry:
     """Where the conversation is listed, and where it was before; none for what is about no conversation."""
     actor: str | None
     """Whoever did it hears of it, wherever the conversation is."""
+    settings_version: int
+    """Only newer settings hide it from somebody."""
     size: int
 
     def frame_for(self, staff_id: str, practice: Practice | None, wanted: StreamFilter | None = None) -> bytes | None:
-        """What this person's stream carries of it, by the settings as they are now."""
+        """What this person's stream carries of it, by the settings as they are now: it may be made by newer ones, of which
+        we have not heard yet.
+        """
         data = self.frames.get(staff_id) or self.frames.get(None)
         if data is None or not self.listings or staff_id == self.actor:
             return data
-        if practice is not None and not any(still_sees(practice, one, staff_id) for one in self.listings):
+        newer = practice if practice is not None and practice.version > self.settings_version else None
+        if newer is not None and not any(still_sees(newer, one, staff_id) for one in self.listings):
             return None
         if wanted is not None and not any(wanted.matches(one, staff_id) for one in self.listings):
             return None
@@ -113,8 +119,17 @@ def entry_of(record: Record) -> Entry | None:
     ce_id = record.headers.get("ce_id", b"").decode(errors="replace")
     frames = dict(_frames(event, str(Cursor.after(record.partition, record.offset, ce_id))))
     size = sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200
+    made_by = event.settings_version if isinstance(event, ListedEvent) else 0
     return Entry(
-        record.offset, check_of(ce_id), event.practice_id, event, frames, tuple(_listings(event)), _actor(event), size
+        record.offset,
+        check_of(ce_id),
+        event.practice_id,
+        event,
+        frames,
+        tuple(_listings(event)),
+        _actor(event),
+        made_by,
+        size,
     )
 
 
@@ -149,7 +164,9 @@ def _frames(event: StaffEvent, cursor: str) -> Iterator[tuple[str | None, bytes]
             shown = frame(event.stream_event, _plain(event), cursor)
             yield from ((staff_id, shown) for staff_id in event.visible_to)
         case StaffNotifiedV1():
-            about = event.model_dump(mode="json", exclude={"notifications", "practice_id", "listed"})
+            about = event.model_dump(
+                mode="json", exclude={"notifications", "practice_id", "listed", "settings_version"}
+            )
             for one in event.notifications:
                 yield one.staff_id, frame("notification", to_json(one.model_dump() | about), cursor)
         case SettingsAnnouncedV1():

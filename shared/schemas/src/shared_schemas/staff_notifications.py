@@ -45,7 +45,14 @@ class StaffEvent(Event):
     stream_event: ClassVar[StreamEvent]
 
 
-class MessageAnnouncedV1(StaffEvent):
+class ListedEvent(StaffEvent):
+    """An event about a conversation: newer settings than those that it was made by may hide it."""
+
+    settings_version: int = 0
+    """Who gets it was found by no older version of the settings than this; 0 in events of before 2026-11-29."""
+
+
+class MessageAnnouncedV1(ListedEvent):
     """A patient message is in an inbox that these people see."""
 
     ce_type: ClassVar[str] = "switchboard.MessageAnnounced.v1"
@@ -78,7 +85,7 @@ class Notification(Value):
     """False for somebody off duty: it is there for them to see, and nothing makes a noise."""
 
 
-class StaffNotifiedV1(StaffEvent):
+class StaffNotifiedV1(ListedEvent):
     """The audience of one message is told of it, each person once. Carries no words of the patient."""
 
     ce_type: ClassVar[str] = "switchboard.StaffNotified.v1"
@@ -100,7 +107,7 @@ class StaffNotifiedV1(StaffEvent):
         return content_id(self.ce_type, self.message_id)
 
 
-class ConversationAnnouncedV1(StaffEvent):
+class ConversationAnnouncedV1(ListedEvent):
     """A conversation changed; these people see it, or saw it until now."""
 
     ce_type: ClassVar[str] = "switchboard.ConversationAnnounced.v1"

@@ -67,8 +67,14 @@ class Announcing:
                 conversation=event,
                 patient=name,
                 was=was,
+                settings_version=self._version(event),
             )
         ]
+
+    def _version(self, event: RoutedMessageV1 | ConversationUpdatedV1) -> int:
+        """Router found the audience by its version of the settings, we find who sees the inbox by ours."""
+        practice = self.practices.get(event.practice_id)
+        return min(event.settings_version, practice.version) if practice is not None else 0
 
     def viewers(self, practice_id: str, listing: Listing, *, is_unrouted: bool = False) -> tuple[str, ...]:
         """Who sees a conversation that is listed like this."""
@@ -90,6 +96,7 @@ class Announcing:
             patient=name,
             was=was,
             left=tuple(staff_id for staff_id in before if staff_id not in viewers),
+            settings_version=self._version(message),
         )
         if message.audience:
             yield StaffNotifiedV1(
@@ -102,6 +109,7 @@ class Announcing:
                 urgent=message.urgent,
                 notifications=notifications_of(message, self.is_rung),
                 listed=now,
+                settings_version=self._version(message),
             )
 
 

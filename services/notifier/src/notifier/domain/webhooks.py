@@ -27,7 +27,7 @@ PayloadKind = Literal["thin", "full"]
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
 SECRET_BYTES = 32
-_FOR_STREAMS_ONLY = {"visible_to", "listed", "was", "left", "deactivated", "affected"}
+_FOR_STREAMS_ONLY = {"visible_to", "listed", "was", "left", "deactivated", "affected", "settings_version"}
 _THIN = frozenset(
     {
         "message_id", "conversation_id", "conversation_version", "patient_id", "change_id", "change", "version",
