@@ -3,18 +3,24 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from statistics import quantiles
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 from prometheus_client import REGISTRY
 
+from notifier.domain.inboxes import StreamFilter
+from notifier.streams import StaffStreams
+from shared_messaging import KafkaConnection, Outgoing, Publisher
 from shared_schemas import topics
-from shared_schemas.staff_notifications import MessageAnnouncedV1
+from shared_schemas.staff_notifications import MessageAnnouncedV1, SettingsAnnouncedV1
+from shared_web import Principal
 from tests.integration.notifier.conftest import NURSES, PATIENCE, UNASSIGNED, Notifier
 
 RESUMED_MESSAGES = 250
@@ -231,3 +237,40 @@ async def test_clients_of_a_server_that_stops_are_told_to_come_back_at_different
     retries = {said.rsplit(b"retry: ", 1)[1].strip() for said in words}
 
     assert len(retries) > 1
+
+
+async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begin_again(
+    kafka_bootstrap_servers: str,
+) -> None:
+    kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"early-{uuid4().hex[:8]}"
+    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    announced = [
+        Outgoing.of(
+            topics.STAFF_NOTIFICATIONS.name,
+            SettingsAnnouncedV1(practice_id=practice_id, version=version),
+            source="/test",
+            time=datetime.now(UTC),
+        )
+        for version in range(500)
+    ]
+    async with Publisher(kafka) as publisher:
+        await publisher.send(announced)
+
+    async def nobody(*_: object) -> None:
+        return None
+
+    async def nothing(*_: object) -> dict[str, Any]:
+        return {}
+
+    def starting() -> StaffStreams:
+        return StaffStreams(kafka, nobody, nothing, heartbeat_seconds=5)
+
+    async with starting() as streams, asyncio.timeout(PATIENCE):
+        while not streams.is_ready:  # noqa: ASYNC110 - nobody announces it
+            await asyncio.sleep(0.01)
+        page = await streams.page(caller, None, None, 1)
+    assert page is not None
+    async with starting() as streams, aclosing(streams.stream(caller, None, page[1], StreamFilter())) as resumed:
+        assert not streams.is_ready
+        first = await anext(resumed)
+    assert b"event: reset" not in first

@@ -34,6 +34,8 @@ REPLAY_LIMIT = 20_000
 """A client that missed more of its partition re-reads the snapshot: that is faster than the replay."""
 REPLAY_FRAMES = 100
 """How many missed events are sent in one piece: a replay waits for its client like everything else."""
+START_SECONDS = 10.0
+"""Whoever comes before the log is read waits so long for it: their cursor would not be known yet."""
 SPREAD_SECONDS = 5.0
 """Clients of a server that stops come back spread over this time, not all at once."""
 RETRY = b"retry: 2000\n"
@@ -111,6 +113,7 @@ class StaffStreams:
         The client is listening before the past is read, so nothing can fall between the two. `practice` is as it is now.
         """
         practice_id = caller.practice_id or ""
+        await self._tail.until_caught_up(START_SECONDS)
         log, client = self._log_of(practice_id), Client(caller.staff_id, wanted, _ender_of_this_task())
         live_from, newest = log.next_offset, self._newest(log)
         room = self._enter(practice_id, client, practice)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import structlog
@@ -37,6 +37,7 @@ class TopicTail:
         self._positions: dict[TopicPartition, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._started_at_ends: dict[TopicPartition, int] = {}
+        self._caught_up = asyncio.Event()
         self.partitions = 0
         """How many partitions the topic has; known once started."""
 
@@ -66,6 +67,12 @@ class TopicTail:
         """Whether everything has been received that was in the topic at the start."""
         return all(self._positions[one] >= end for one, end in self._started_at_ends.items())
 
+    async def until_caught_up(self, seconds: float) -> None:
+        """Return once that is so, or after so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._caught_up.wait()
+
     async def records(self, partition: int, start: int, end: int) -> list[Record] | None:
         """The records from offset `start` up to, not including, `end`; None when the log does not begin so early."""
         part = TopicPartition(self._topic, partition)
@@ -89,6 +96,8 @@ class TopicTail:
                     for partition, offset in self._positions.items():
                         consumer.seek(partition, offset)
                     while True:
+                        if self.is_caught_up:
+                            self._caught_up.set()
                         await self._poll(consumer)
             except (KafkaError, OSError) as error:
                 log.warning("the tail of a topic is interrupted", topic=self._topic, error=type(error).__name__)
