@@ -3,7 +3,7 @@ once there is room everything goes on by itself."""
 
 import asyncio
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import pytest
@@ -89,7 +89,7 @@ async def test_what_is_accepted_while_a_disk_is_full_comes_and_the_rest_is_answe
         accepted_while_full = len(traffic.accepted) - accepted
         for owner in full:
             await asyncio.to_thread(disks.make_room, owner)
-        await _until(lambda: not disks.failures())
+        await _until_all_is_well(disks)
         await asyncio.sleep(BEFORE_SECONDS)
 
     assert set(full) <= failures
@@ -105,8 +105,12 @@ def _assert_nothing_is_lost(traffic: Traffic) -> None:
     assert (traffic.given_up, traffic.lost(), traffic.seen_twice(), traffic.resets) == ([], [], [], 0)
 
 
-async def _until(is_so: Callable[[], bool]) -> None:
-    """Raises TimeoutError."""
-    async with asyncio.timeout(BACK_SECONDS):
-        while not await asyncio.to_thread(is_so):  # noqa: ASYNC110 - it depends on other processes
-            await asyncio.sleep(1)
+async def _until_all_is_well(disks: Disks) -> None:
+    wrong: set[str] = set()
+    try:
+        async with asyncio.timeout(BACK_SECONDS):
+            while wrong := await asyncio.to_thread(disks.failures):  # noqa: ASYNC110 - it depends on other processes
+                await asyncio.sleep(1)
+    except TimeoutError:
+        shown = await asyncio.to_thread(disks.compose, "logs", "--tail", "40", "kafka", "ingest", check=False)
+        pytest.fail(f"still wrong {BACK_SECONDS} s after there was room: {sorted(wrong)}\n{shown.stdout}")
