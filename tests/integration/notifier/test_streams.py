@@ -273,4 +273,7 @@ async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begi
     async with starting() as streams, aclosing(streams.stream(caller, None, page[1], StreamFilter())) as resumed:
         assert not streams.is_ready
         first = await anext(resumed)
+    async with starting() as streams:
+        early = await streams.page(caller, None, page[1], 1)
     assert b"event: reset" not in first
+    assert early == page

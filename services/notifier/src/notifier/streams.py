@@ -158,6 +158,7 @@ class StaffStreams:
 
         None where a stream would say `reset`. Without a cursor, the page is empty and ends where the log does.
         """
+        await self._tail.until_caught_up(START_SECONDS)
         practice_id = caller.practice_id or ""
         log = self._log_of(practice_id)
         if after is None:
