@@ -36,13 +36,16 @@ def check(history: Sequence[Entry], audiences: Audiences) -> list[Violation]:
 
 
 def lost_message(history: Sequence[Entry]) -> Iterator[Violation]:
-    """What was accepted is on a stream, told to its audience; an action has its outcome; no event of router's is gone."""
-    seen = {entry["id"] for entry in of(history, "see") if entry["event"] == "message"}
-    # Everybody who could see it may have been deactivated meanwhile.
-    for_nobody = {entry["id"] for entry in of(history, "announced") if entry["seen_by"] == []}
-    for entry in _first_ok(history, "send").values():
-        if entry["id"] not in seen | for_nobody:
-            yield Violation("lost-message", entry["practice"], entry["id"], "accepted, and on no stream")
+    """What was accepted is announced, told to its audience, and in its thread; an action has its outcome; no event is gone.
+
+    Whether everybody whom it was announced for has seen it is for `gap` and `unseen`: nobody has to, if newer settings
+    hide it from all of them, or a reset told them to read the threads.
+    """
+    for log, what in (("announced", "on no stream"), ("thread", "in no thread")):
+        there = {entry["id"] for entry in of(history, log) if entry.get("event", "message") == "message"}
+        for entry in _first_ok(history, "send").values():
+            if entry["id"] not in there:
+                yield Violation("lost-message", entry["practice"], entry["id"], f"accepted, and {what}")
     for op, log, what in (
         ("act", "routed", "an action was accepted and has no outcome"),
         ("sync", "synced", "an appointment was acknowledged and is not in its topic"),

@@ -15,6 +15,7 @@ is read from logs and tables at the end is `ok` without an `invoke`.
 | `synced` | the log | practice, id |
 | `routed` | router | practice, position, event (message…), id, conversation, version, settings, audience, digest |
 | `announced` | notifier | practice, position, event, id, seen_by (null: everybody of the practice), settings (by which) |
+| `thread` | a staff member | practice, id: a patient's message that staff can read |
 | `decided` | router | practice, id |
 | `notified` | notifier | practice, id, staff |
 """

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args
 
@@ -26,11 +26,14 @@ from shared_schemas.staff_notifications import (
 )
 from shared_schemas.topics import Topic
 from shared_schemas.values import Event
-from tests.faults.history import History
-from tests.faults.parts import Parts
+from tests.faults.history import History, of
+from tests.faults.parts import Parts, plain_http
+from tests.faults.practices import ADMINISTRATOR, StaffedPractice
 
 E = TypeVar("E", bound=Event)
 Routed = RoutedMessageV1 | ConversationUpdatedV1 | ConversationActionRejectedV1
+READ_SECONDS = 20.0
+"""For a thread; much more than it takes."""
 
 
 @dataclass
@@ -69,6 +72,19 @@ async def read_all(parts: Parts, history: History, practices: Collection[str]) -
         found.dead_letters += len([one async for one in records_of(parts, topic.dead_letters)])
     await _read_tables(parts, history, found, practices)
     return found
+
+
+async def read_threads(parts: Parts, history: History, practices: Sequence[StaffedPractice]) -> None:
+    """Note the patients' messages in the threads of all conversations that router has told of, as staff read them."""
+    conversations = {(one["practice"], one["conversation"]) for one in of(history.entries, "routed")}
+    (server, *_), known = parts.instances("notifier"), {practice.id: practice for practice in practices}
+    async with plain_http(timeout=READ_SECONDS) as http:
+        for practice, conversation in sorted(conversations):
+            headers = known[practice].headers(ADMINISTRATOR)
+            answer = await http.get(f"{server.url}/v1/conversations/{conversation}", headers=headers)
+            for message in answer.raise_for_status().json()["messages"]:
+                if message["sender"] == "patient":
+                    history.note("ok", "thread", ADMINISTRATOR, practice=practice, id=message["message_id"])
 
 
 async def _read_tables(parts: Parts, history: History, found: Found, practices: Collection[str]) -> None:

@@ -23,7 +23,7 @@ from tests.faults.listening import Client, listening
 from tests.faults.load import SOURCE, Load
 from tests.faults.parts import Parts, running_parts, until
 from tests.faults.practices import PUBLIC_URL, make_practice, set_up
-from tests.faults.reading import read_all
+from tests.faults.reading import read_all, read_threads
 
 PRACTICES = 4
 DRAIN_SECONDS = 240.0
@@ -118,6 +118,7 @@ async def _nothing_waits(parts: Parts) -> bool:
 async def _judge(parts: Parts, history: History, load: Load, injector: Injector, clients: Sequence[Client]) -> Report:
     names = [practice.id for practice in load.practices]
     found = await read_all(parts, history, names)
+    await read_threads(parts, history, load.practices)
     audiences, violations = await asyncio.to_thread(expected_audiences, found, names)
     violations += await asyncio.to_thread(check, history.entries, audiences)
     figures: dict[str, object] = {

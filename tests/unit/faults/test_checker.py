@@ -31,6 +31,7 @@ def clean() -> list[Entry]:
     history.append(entry("announced", "log", event="conversation", id="c1", position=18, seen_by=["ada"]))
     for number in range(1, 5):
         history.append(entry("decided", "table", id=f"m{number}"))
+        history.append(entry("thread", "ada", id=f"m{number}"))
         history.append(entry("notified", "table", id=f"m{number}", staff="ada"))
         history += [saw(staff, "message", f"m{number}", 8 + 2 * number) for staff in STAFF]
         history.append(saw("ada", "notification", f"m{number}", 9 + 2 * number))
@@ -82,9 +83,10 @@ def test_what_was_never_accepted_may_be_missing() -> None:
     assert check(history, AUDIENCES) == []
 
 
-def test_an_accepted_message_on_no_stream_is_lost() -> None:
-    (found,) = check([*clean(), entry("send", "s", id="m9", patient="pt0")], AUDIENCES)
-    assert (found.kind, found.about) == ("lost-message", "m9")
+@pytest.mark.parametrize(("log", "where"), [("announced", "on no stream"), ("thread", "in no thread")])
+def test_an_accepted_message_that_is_nowhere_is_lost(log: str, where: str) -> None:
+    found = check(without(clean(), op=log, id="m2"), AUDIENCES)
+    assert [(one.kind, one.about, one.detail) for one in found] == [("lost-message", "m2", f"accepted, and {where}")]
 
 
 def test_an_accepted_action_without_an_outcome_is_lost() -> None:
@@ -92,11 +94,13 @@ def test_an_accepted_action_without_an_outcome_is_lost() -> None:
     assert (found.kind, found.about) == ("lost-message", "c9")
 
 
-def test_a_message_that_nobody_may_see_any_more_is_not_lost() -> None:
-    """Everybody who could see it was deactivated between the decision and its announcement."""
+@pytest.mark.parametrize("seen_by", [[], ["bo"]], ids=["announced for nobody", "hidden since"])
+def test_a_message_that_nobody_may_see_any_more_is_not_lost(seen_by: list[str]) -> None:
+    """Everybody who could see it was deactivated: between the decision and its announcement, or after that."""
     sent = [entry("send", "s", id="m9", patient="pt0"), entry("decided", "table", id="m9")]
-    nobody = entry("announced", "log", event="message", id="m9", position=30, seen_by=[])
-    assert check([*clean(), *sent, nobody], AUDIENCES) == []
+    sent.append(entry("announced", "log", event="message", id="m9", position=30, seen_by=seen_by, settings=7))
+    sent.append(entry("thread", "ada", id="m9"))
+    assert check([entry("save", "ada", "invoke", version=8), *clean(), *sent], AUDIENCES) == []
 
 
 def test_an_acknowledged_appointment_that_is_not_in_its_topic_is_lost() -> None:
