@@ -15,11 +15,6 @@ KEPT = Path(".switchboard/faults")
 """Histories and logs of rounds that found something."""
 AROUND = 55.0
 """Seconds for starting, coming to rest and checking."""
-ENOUGH_ANSWERS = 100
-"""Fewer have no 99th percentile."""
-SLOWEST_ANSWER = 1.0
-"""Bound for the 99th percentile of a webhook's answer while Kafka is at fault. It is four times what we promise: the
-machine is busy with the faults themselves. tests/integration/ingest holds the promise on a quiet one."""
 
 
 async def test_every_promise_is_kept_though_the_parts_fail(seed: int, minutes: float) -> None:
@@ -40,8 +35,6 @@ async def test_every_promise_is_kept_though_the_parts_fail(seed: int, minutes: f
         if report.violations:
             keep(directory, seed)
     assert report.violations == []
-    if len(report.answer_seconds.get("Kafka", ())) >= ENOUGH_ANSWERS:
-        assert report.p99("Kafka") < SLOWEST_ANSWER
 
 
 def keep(directory: Path, seed: int) -> None:
