@@ -63,3 +63,17 @@ async def test_an_oversized_record_fails_and_the_next_one_arrives(stage: Stage) 
             await publisher.send([Outgoing(stage.output, b"k", b"x" * 2_000_000, ())])
         await publisher.send([Outgoing(stage.output, b"k", b"v", ())])
     assert await stage.outputs() == [b"v"]
+
+
+async def test_a_producer_whose_tasks_have_died_is_replaced(stage: Stage) -> None:
+    """Without them it answers nobody: who waits must not wait for ever, and the next one has another producer."""
+    async with Publisher(stage.kafka, delivery_timeout=timedelta(seconds=1)) as publisher, asyncio.timeout(30):
+        await publisher.send([Outgoing(stage.topic.name, b"k", b"v", ())])
+        before = asyncio.all_tasks()
+        for task in before:
+            if task.get_coro().__qualname__ in {"AIOKafkaClient._md_synchronizer", "Sender._sender_routine"}:
+                task.cancel()
+        with pytest.raises(PublishFailed):
+            await publisher.send([Outgoing(stage.output, b"k", b"v", ())])
+        await publisher.send([Outgoing(stage.output, b"k", b"v", ())])
+    assert await stage.outputs() == [b"v"]

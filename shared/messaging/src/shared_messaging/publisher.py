@@ -125,7 +125,8 @@ class Publisher:
 
     async def _round(self, requests: Sequence[_Request]) -> None:
         producer = await self._running_producer()
-        batches = await self._batches(producer, requests)
+        async with asyncio.timeout(self._timeout.total_seconds()):  # a client whose metadata task died waits for ever
+            batches = await self._batches(producer, requests)
         outcomes = await asyncio.gather(*(self._send_in_order(producer, *item) for item in batches.items()))
         failed = {partition: error for partition, error in zip(batches, outcomes, strict=True) if error is not None}
         for request in requests:
@@ -203,11 +204,15 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await producer.stop()
-        except (KafkaError, OSError, TimeoutError) as error:
-            log.info("a producer did not stop cleanly", error=type(error).__name__)
+        # A task of its own: however the producer ends, a cancellation of its tasks must not become one of ours.
+        stopping = asyncio.create_task(producer.stop(), name="producer stops")
+        await asyncio.wait([stopping], timeout=_STOP_SECONDS)
+        if not stopping.done():
+            stopping.cancel()
+            log.info("a producer did not stop in time")
+        elif stopping.cancelled() or stopping.exception() is not None:
+            error = None if stopping.cancelled() else type(stopping.exception()).__name__
+            log.info("a producer did not stop cleanly", error=error)
 
     @staticmethod
     def _fail(requests: Sequence[_Request], reason: str) -> None:
