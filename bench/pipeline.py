@@ -23,7 +23,8 @@ PRACTICES = 20
 PHONES = 100
 """Of each practice. All of them write while the services warm up: who writes for the first time is kept first."""
 CONNECTIONS = 128
-WARM_UP_RATE, WARM_UP_SECONDS = 100, 30
+WARM_UP_RATE, WARM_UP_SECONDS = 100, 75
+"""Router looks for conversations to match again a minute after settings were saved (`router.publishing`): let it be over."""
 GRACE_SECONDS = 20.0
 AUTH_TOKEN, ACCOUNT = "0123456789abcdef" * 2, "AC" + "0" * 32
 MICROSECONDS_IN_A_MINUTE = 60_000_000
