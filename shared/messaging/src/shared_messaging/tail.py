@@ -65,7 +65,7 @@ class TopicTail:
     @property
     def is_caught_up(self) -> bool:
         """Whether everything has been received that was in the topic at the start."""
-        return all(self._positions[one] >= end for one, end in self._started_at_ends.items())
+        return self._caught_up.is_set()
 
     async def until_caught_up(self, seconds: float) -> None:
         """Return once that is so, or after so long."""
@@ -96,7 +96,7 @@ class TopicTail:
                     for partition, offset in self._positions.items():
                         consumer.seek(partition, offset)
                     while True:
-                        if self.is_caught_up:
+                        if all(self._positions[one] >= end for one, end in self._started_at_ends.items()):
                             self._caught_up.set()
                         await self._poll(consumer)
             except (KafkaError, OSError) as error:
