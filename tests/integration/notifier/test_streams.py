@@ -15,6 +15,7 @@ import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 from prometheus_client import REGISTRY
 
+from notifier.cursors import Cursor
 from notifier.domain.inboxes import StreamFilter
 from notifier.streams import StaffStreams
 from shared_messaging import KafkaConnection, Outgoing, Publisher
@@ -277,3 +278,35 @@ async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begi
         early = await streams.page(caller, None, page[1], 1)
     assert b"event: reset" not in first
     assert early == page
+
+
+async def test_who_resumes_at_a_record_that_was_sent_again_is_told_nothing_again(notifier: Notifier) -> None:
+    """Whoever sends a batch again repeats its records. Their cursors come with counts, and memory does not have them."""
+    topic, practice_id = topics.STAFF_NOTIFICATIONS.name, notifier.practice_id
+    first, second = (SettingsAnnouncedV1(practice_id=practice_id, version=version) for version in (8, 9))
+
+    async def until_read(records: int) -> str:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                cursor: str = (await http.get("/v1/events")).json()["cursor"]
+                if offset_of(cursor) >= records:
+                    return cursor
+                await asyncio.sleep(0.02)
+
+    def offset_of(cursor: str) -> int:
+        parsed = Cursor.parse(cursor)
+        assert parsed is not None
+        return parsed.offset
+
+    async with notifier.http("fay") as http:
+        start = offset_of((await http.get("/v1/events")).json()["cursor"])
+        await notifier.publish(topic, first, first)
+        again = await until_read(start + 2)
+        await notifier.publish(topic, first, second)
+        await until_read(start + 4)
+        page = (await http.get("/v1/events", params={"after": again})).json()
+    async with stream(notifier, "fay", after=again) as resumed:
+        _, told = await until(resumed, "settings")
+
+    assert [one["data"]["version"] for one in page["events"]] == [9]
+    assert json.loads(told.data)["version"] == 9

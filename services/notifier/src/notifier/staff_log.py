@@ -85,8 +85,7 @@ class PartitionLog:
     def append(self, record: Record) -> Entry | None:
         """Take in the next record; None when its id is known already, or it cannot be read."""
         self.next_offset = record.offset + 1
-        ce_id = record.headers.get("ce_id", b"").decode(errors="replace")
-        self.last_id = ce_id
+        self.last_id = ce_id = id_of(record)
         is_known = ce_id in self._known
         self._known[ce_id] = None
         self._known.move_to_end(ce_id)
@@ -108,6 +107,11 @@ class PartitionLog:
         return None
 
 
+def id_of(record: Record) -> str:
+    """The id of the record's event: a record that is sent again has the same."""
+    return record.headers.get("ce_id", b"").decode(errors="replace")
+
+
 def entry_of(record: Record) -> Entry | None:
     """The record, encoded for its readers; None when it cannot be read: the topic is ours alone, so nobody is owed it."""
     try:
@@ -116,7 +120,7 @@ def entry_of(record: Record) -> Entry | None:
         return None
     if not isinstance(event, StaffEvent):
         return None
-    ce_id = record.headers.get("ce_id", b"").decode(errors="replace")
+    ce_id = id_of(record)
     frames = dict(_frames(event, str(Cursor.after(record.partition, record.offset, ce_id))))
     size = sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200
     made_by = event.settings_version if isinstance(event, ListedEvent) else 0
@@ -136,7 +140,7 @@ def entry_of(record: Record) -> Entry | None:
 def new_entries(records: Sequence[Record], seen: set[str]) -> Iterator[Entry]:
     """The records as entries, without repetitions; `seen` is added to."""
     for record in records:
-        ce_id = record.headers.get("ce_id", b"").decode(errors="replace")
+        ce_id = id_of(record)
         entry = None if ce_id in seen else entry_of(record)
         seen.add(ce_id)
         if entry is not None:

@@ -13,7 +13,7 @@ from notifier.cursors import Cursor
 from notifier.domain.inboxes import StreamFilter
 from notifier.domain.visibility import Practice
 from notifier.rooms import Client, CountsOf, PracticeOf, Room
-from notifier.staff_log import Entry, PartitionLog, frame, new_entries
+from notifier.staff_log import Entry, PartitionLog, frame, id_of, new_entries
 from shared_messaging import KafkaConnection, Record, note_delivery
 from shared_messaging.publisher import partition_of
 from shared_messaging.tail import TopicTail
@@ -29,7 +29,8 @@ from shared_web import Principal
 STILL_HERE = b": still here\n"
 """A comment, without the empty line that ends an event: some clients make an empty event of one."""
 HISTORY = 2_000
-"""Records of each partition that are read at the start: most clients of a restarted server resume from memory."""
+"""Records of each partition that are read at the start: most clients of a restarted server resume from memory. So far back
+is looked for what is only repeated after a cursor, too."""
 REPLAY_LIMIT = 20_000
 """A client that missed more of its partition re-reads the snapshot: that is faster than the replay."""
 REPLAY_FRAMES = 100
@@ -230,14 +231,13 @@ class StaffStreams:
     async def _after_from_kafka(self, log: PartitionLog, cursor: Cursor, live_from: int) -> Sequence[Entry] | str:
         if live_from - cursor.offset > REPLAY_LIMIT:
             return "too_old"
-        records = await self._tail.records(log.number, max(0, cursor.offset), live_from)
+        records = await self._tail.records(log.number, max(0, cursor.offset), live_from, before=HISTORY)
         if records is None:
             return "expired_cursor"
-        if cursor.offset >= 0:
-            if not records or _cursor_of(records[0]) != cursor:
-                return "unknown_cursor"
-            records = records[1:]
-        return list(new_entries(records, set()))
+        told = [record for record in records if record.offset <= cursor.offset]
+        if cursor.offset >= 0 and (not told or _cursor_of(told[-1]) != cursor):
+            return "unknown_cursor"
+        return list(new_entries(records[len(told) :], {id_of(record) for record in told}))
 
     def _log_of(self, practice_id: str) -> PartitionLog:
         return self._logs[partition_of(practice_id.encode(), len(self._logs))]
@@ -276,5 +276,4 @@ def _ender_of_this_task() -> Callable[[], object]:
 
 
 def _cursor_of(record: Record) -> Cursor:
-    ce_id = record.headers.get("ce_id", b"").decode(errors="replace")
-    return Cursor.after(record.partition, record.offset, ce_id)
+    return Cursor.after(record.partition, record.offset, id_of(record))

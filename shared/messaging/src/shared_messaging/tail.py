@@ -73,12 +73,16 @@ class TopicTail:
             async with asyncio.timeout(seconds):
                 await self._caught_up.wait()
 
-    async def records(self, partition: int, start: int, end: int) -> list[Record] | None:
-        """The records from offset `start` up to, not including, `end`; None when the log does not begin so early."""
+    async def records(self, partition: int, start: int, end: int, *, before: int = 0) -> list[Record] | None:
+        """The records from offset `start` up to, not including, `end`, and as many as there are of `before` offsets before
+        them; None when the log does not begin as early as `start`.
+        """
         part = TopicPartition(self._topic, partition)
         async with _consumer(self._kafka) as consumer:
-            if start < (await consumer.beginning_offsets([part]))[part]:
+            beginning = (await consumer.beginning_offsets([part]))[part]
+            if start < beginning:
                 return None
+            start = max(beginning, start - before)
             consumer.assign([part])
             consumer.seek(part, start)
             found: list[Record] = []
