@@ -81,6 +81,8 @@ class PartitionLog:
     entries: deque[Entry] = field(default_factory=deque[Entry])
     _size: int = 0
     _known: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
+    _checks: "OrderedDict[int, str]" = field(default_factory=OrderedDict)
+    """Of every record by its offset: clients' cursors are of those, too, that are left out here."""
 
     def append(self, record: Record) -> Entry | None:
         """Take in the next record; None when its id is known already, or it cannot be read."""
@@ -89,22 +91,29 @@ class PartitionLog:
         is_known = ce_id in self._known
         self._known[ce_id] = None
         self._known.move_to_end(ce_id)
-        if len(self._known) > KNOWN_IDS:
-            self._known.popitem(last=False)
+        self._checks[record.offset] = check_of(ce_id)
+        for bounded in (self._known, self._checks):
+            if len(bounded) > KNOWN_IDS:
+                bounded.popitem(last=False)
         entry = None if is_known else entry_of(record)
         if entry is not None:
             self.entries.append(entry)
             self._size += entry.size
             while self._size > RING_BYTES:
-                self._size -= self.entries.popleft().size
+                self._forget_first()
         return entry
 
     def after(self, cursor: Cursor) -> list[Entry] | None:
         """What came after the record of the cursor; None when memory does not have that very record."""
-        for index, entry in enumerate(self.entries):
-            if entry.offset == cursor.offset:
-                return list(self.entries)[index + 1 :] if entry.check == cursor.check else None
-        return None
+        if self._checks.get(cursor.offset) != cursor.check:
+            return None
+        return [entry for entry in self.entries if entry.offset > cursor.offset]
+
+    def _forget_first(self) -> None:
+        gone = self.entries.popleft()
+        self._size -= gone.size
+        while self._checks and next(iter(self._checks)) <= gone.offset:
+            self._checks.popitem(last=False)
 
 
 def id_of(record: Record) -> str:
