@@ -91,7 +91,11 @@ async def play(directory: Path, seed: int, seconds: float, say: Say) -> Report:
 
 
 async def _come_to_rest(parts: Parts, load: Load, clients: Sequence[Client]) -> None:
-    """Nothing waits anywhere; then a last save, which every client must come to see."""
+    """Nothing waits anywhere; then a last save, which every client must come to see.
+
+    Both times nothing may be left of what was saved before: two versions that notifier takes in at once are announced as
+    one, and whoever the first lets in is told to begin again instead.
+    """
     await until(partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
     await load.let_everybody_in()
 
@@ -99,6 +103,7 @@ async def _come_to_rest(parts: Parts, load: Load, clients: Sequence[Client]) -> 
         return all(client.cursor is not None for client in clients)
 
     await until(everybody_listens, "every client is connected", DRAIN_SECONDS)
+    await until(partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
     await load.finish()
     await until(partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
 
@@ -109,8 +114,9 @@ async def _come_to_rest(parts: Parts, load: Load, clients: Sequence[Client]) -> 
 
 
 async def _nothing_waits(parts: Parts) -> bool:
-    """Whether the spool is empty, all records are read and all outputs sent."""
-    tables = ("ingest.spooled", *(f"{one.schema}.batch_output" for one in SCHEMAS))
+    """Whether the spool is empty, all settings are published, all records are read and all outputs sent."""
+    unpublished = "router.unfinished_settings WHERE published_at IS NULL"
+    tables = ("ingest.spooled", unpublished, *(f"{one.schema}.batch_output" for one in SCHEMAS))
     counts = [(await parts.query(f"SELECT count(*) FROM {table}"))[0][0] for table in tables]  # noqa: S608 - our own
     return not any(counts) and await unread_records(parts.kafka_bootstrap_servers, parts.postgres_dsn, SCHEMAS) == 0
 
