@@ -16,6 +16,8 @@ SERVICES = ("ingest", "router", "notifier", "pm-sync")
 BEFORE_SECONDS = 3
 FULL_SECONDS = 20
 BACK_SECONDS = 180
+MOST_LOG_FILES = 25
+"""Of 16 MB each: more have no room."""
 FILES = "docker-compose.yml:deploy/trial.compose.yml:disks.compose.yml"
 DISKS = """
 services:
@@ -39,12 +41,15 @@ class Disks:
     system: System
 
     def fill(self, owner: str) -> None:
-        """Not a byte is left, and PostgreSQL has to begin a new file of its log."""
+        """Not a byte is left, and PostgreSQL has used up the files of its log that it had made before."""
         self._shell(f"cat /dev/zero >/disks/{owner}/filler", check=False)
         if owner == "postgres":
-            switch = ("psql", "--username", "switchboard", "--command", "SELECT pg_switch_wal()")
-            for _ in range(8):
-                self.compose("exec", "-T", "postgres", *switch, check=False)
+            begin_a_file = "SELECT pg_logical_emit_message(false, 'test', 'full'), pg_switch_wal()"
+            psql = ("psql", "--username", "switchboard", "--command", begin_a_file)
+            for _ in range(MOST_LOG_FILES):
+                if self.compose("exec", "-T", "postgres", *psql, check=False).returncode:
+                    return
+            pytest.fail("PostgreSQL has room on a full disk")
 
     def make_room(self, owner: str) -> None:
         self._shell(f"rm /disks/{owner}/filler")

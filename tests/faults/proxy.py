@@ -5,11 +5,15 @@ https://github.com/Shopify/toxiproxy#toxics
 
 import asyncio
 import contextlib
+import socket
+import struct
 from dataclasses import dataclass, field
 from typing import Self
 
 CHUNK = 64 * 1024
 _AHEAD = 256
+_NOT_AT_ALL = struct.pack("ii", 1, 0)
+"""How long a socket that is closed lingers to say goodbye: then it is reset instead."""
 
 
 @dataclass
@@ -57,6 +61,9 @@ class Proxy:
     def reset(self) -> None:
         """End all open connections with a TCP reset."""
         for writer in self._writers:
+            if writer.transport.is_closing():
+                continue
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOT_AT_ALL)
             writer.transport.abort()
 
     def heal(self) -> None:

@@ -84,7 +84,7 @@ class MllpListener:
             while (raw := await read_block(reader, idle_seconds=IDLE_SECONDS)) is not None:
                 writer.write(framed(await self._answer(raw)))
                 await writer.drain()
-        except (BadFraming, TimeoutError, OSError) as error:
+        except (BadFraming, TimeoutError, OSError, RuntimeError) as error:  # the last for uvloop: it was reset just now
             log.info("a sender was cut off", error=type(error).__name__)
         finally:
             self._tasks.discard(task)

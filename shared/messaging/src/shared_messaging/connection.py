@@ -1,18 +1,42 @@
 """How to reach Kafka, and the check that all topics are there."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import wraps
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared_messaging.failures import MissingTopics
 
 OUTAGES: tuple[type[Exception], ...] = (KafkaError, OSError)
 """What is raised because Kafka is away or cannot be reached (a timeout is an OSError)."""
+
+
+def _closed_is_broken(send: Callable[..., Any]) -> Callable[..., Any]:
+    """On uvloop a write to a connection that was reset in this very moment raises a RuntimeError. aiokafka knows only the
+    OSError of other loops (https://github.com/aio-libs/aiokafka/issues/1038): its tasks would end for good, and with them
+    all that a process consumes or sends.
+    """
+
+    @wraps(send)
+    def sending(connection: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka's own
+        try:
+            return send(connection, *args, **options)
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            message = "the connection was reset"
+            raise KafkaConnectionError(message) from error
+
+    return sending
+
+
+for _name in ("send", "_send_sasl_token"):
+    setattr(AIOKafkaConnection, _name, _closed_is_broken(getattr(AIOKafkaConnection, _name)))
 
 
 @dataclass(frozen=True, slots=True)
