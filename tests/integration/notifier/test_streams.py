@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 
 from notifier.cursors import Cursor
 from notifier.domain.inboxes import StreamFilter
-from notifier.streams import StaffStreams
+from notifier.streams import StaffStreams, StillReading
 from shared_messaging import KafkaConnection, Outgoing, Publisher
 from shared_schemas import topics
 from shared_schemas.staff_notifications import MessageAnnouncedV1, SettingsAnnouncedV1
@@ -240,6 +240,18 @@ async def test_clients_of_a_server_that_stops_are_told_to_come_back_at_different
     assert len(retries) > 1
 
 
+def starting(kafka: KafkaConnection) -> StaffStreams:
+    """Streams of practices of which nothing is known."""
+
+    async def nobody(*_: object) -> None:
+        return None
+
+    async def nothing(*_: object) -> dict[str, Any]:
+        return {}
+
+    return StaffStreams(kafka, nobody, nothing, heartbeat_seconds=5)
+
+
 async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begin_again(
     kafka_bootstrap_servers: str,
 ) -> None:
@@ -257,27 +269,35 @@ async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begi
     async with Publisher(kafka) as publisher:
         await publisher.send(announced)
 
-    async def nobody(*_: object) -> None:
-        return None
-
-    async def nothing(*_: object) -> dict[str, Any]:
-        return {}
-
-    def starting() -> StaffStreams:
-        return StaffStreams(kafka, nobody, nothing, heartbeat_seconds=5)
-
-    async with starting() as streams, asyncio.timeout(PATIENCE):
+    async with starting(kafka) as streams, asyncio.timeout(PATIENCE):
         while not streams.is_ready:  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.01)
         page = await streams.page(caller, None, None, 1)
     assert page is not None
-    async with starting() as streams, aclosing(streams.stream(caller, None, page[1], StreamFilter())) as resumed:
+    async with starting(kafka) as streams, aclosing(streams.stream(caller, None, page[1], StreamFilter())) as resumed:
         assert not streams.is_ready
         first = await anext(resumed)
-    async with starting() as streams:
+    async with starting(kafka) as streams:
         early = await streams.page(caller, None, page[1], 1)
     assert b"event: reset" not in first
     assert early == page
+
+
+@pytest.mark.parametrize("cursor", [None, str(Cursor.after(0, 7, "a-record"))])
+async def test_who_comes_before_the_log_can_be_read_is_sent_away_with_the_cursor_that_they_have(
+    kafka_bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch, cursor: str | None
+) -> None:
+    """Kafka may be away for longer than anybody waits. The beginning of the log is no place to go on from."""
+    monkeypatch.setattr("notifier.streams.START_SECONDS", 0)
+    caller = Principal(role="member", practice_id="early", staff_id="nia", expires_at=time() + 600)
+    async with starting(KafkaConnection(kafka_bootstrap_servers, "test")) as streams, asyncio.timeout(PATIENCE):
+        told = b"".join([data async for data in streams.stream(caller, None, cursor, StreamFilter())])
+        with pytest.raises(StillReading):
+            await streams.page(caller, None, cursor, 1)
+
+    assert told.startswith(b"retry: ")
+    assert b"event: " not in told
+    assert b"id: " not in told
 
 
 async def test_who_resumes_at_a_record_that_was_sent_again_is_told_nothing_again(notifier: Notifier) -> None:

@@ -36,7 +36,9 @@ REPLAY_LIMIT = 20_000
 REPLAY_FRAMES = 100
 """How many missed events are sent in one piece: a replay waits for its client like everything else."""
 START_SECONDS = 10.0
-"""Whoever comes before the log is read waits so long for it: their cursor would not be known yet."""
+"""Whoever comes before the log is read waits so long for it, and is then sent away: their cursor is not known yet, and any
+that we gave them could be of long ago.
+"""
 SPREAD_SECONDS = 5.0
 """Clients of a server that stops come back spread over this time, not all at once."""
 RETRY = b"retry: 2000\n"
@@ -53,6 +55,10 @@ TOLD_SECONDS = Histogram(
 )
 
 Outcome = ConversationUpdatedV1 | ConversationActionRejectedV1
+
+
+class StillReading(Exception):  # noqa: N818 - a state that was found
+    """The log is not read yet: nothing can be said of a cursor."""
 
 
 class StaffStreams:
@@ -112,9 +118,13 @@ class StaffStreams:
         """The bytes of one stream: what was missed since the cursor, then what comes, and counts in between.
 
         The client is listening before the past is read, so nothing can fall between the two. `practice` is as it is now.
+        While the log cannot be read, a stream ends without an event: its client comes back with the cursor that it has.
         """
         practice_id = caller.practice_id or ""
-        await self._tail.until_caught_up(START_SECONDS)
+        if not await self._tail.until_caught_up(START_SECONDS):
+            CUT.labels("still_reading").inc()
+            yield RETRY + STILL_HERE
+            return
         log, client = self._log_of(practice_id), Client(caller.staff_id, wanted, _ender_of_this_task())
         live_from, newest = log.next_offset, self._newest(log)
         room = self._enter(practice_id, client, practice)
@@ -157,9 +167,11 @@ class StaffStreams:
     ) -> tuple[list[tuple[str, str, bytes]], str] | None:
         """The same log as a page: (event name, cursor, data) of what the caller sees, and the cursor to go on with.
 
-        None where a stream would say `reset`. Without a cursor, the page is empty and ends where the log does.
+        None where a stream would say `reset`. Without a cursor, the page is empty and ends where the log does. Raises
+        `StillReading`.
         """
-        await self._tail.until_caught_up(START_SECONDS)
+        if not await self._tail.until_caught_up(START_SECONDS):
+            raise StillReading
         practice_id = caller.practice_id or ""
         log = self._log_of(practice_id)
         if after is None:

@@ -67,11 +67,12 @@ class TopicTail:
         """Whether everything has been received that was in the topic at the start."""
         return self._caught_up.is_set()
 
-    async def until_caught_up(self, seconds: float) -> None:
-        """Return once that is so, or after so long."""
+    async def until_caught_up(self, seconds: float) -> bool:
+        """Wait for it, but not longer than so; whether it is so."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._caught_up.wait()
+        return self.is_caught_up
 
     async def records(self, partition: int, start: int, end: int, *, before: int = 0) -> list[Record] | None:
         """The records from offset `start` up to, not including, `end`, and as many as there are of `before` offsets before

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from notifier.api.dependencies import Ask, Dependencies, Staff, check_readable
 from notifier.domain.inboxes import StreamFilter
 from notifier.storage.tickets import LIFETIME, keep_ticket, redeem_ticket
+from notifier.streams import StillReading
 from notifier.views import EventPage, StreamEventRow
 from shared_web import Principal, Problem, staff_of
 from shared_web.event_streams import EventStream
@@ -58,7 +59,12 @@ def routes(dependencies: Ask) -> APIRouter:
         Without `after` the page is empty and its cursor is the newest: read the snapshot then, and go on from there.
         """
         parts = dependencies()
-        page = await parts.streams.page(caller, await parts.practice_for(caller), after, limit)
+        practice = await parts.practice_for(caller)
+        try:
+            page = await parts.streams.page(caller, practice, after, limit)
+        except StillReading:
+            title = "The log is still being read: try again"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, title, headers={"Retry-After": "2"}) from None
         if page is None:
             raise Problem(HTTPStatus.GONE, "This cursor is no longer in the log: read the inboxes again")
         rows, cursor = page
