@@ -240,6 +240,11 @@ async def test_clients_of_a_server_that_stops_are_told_to_come_back_at_different
     assert len(retries) > 1
 
 
+def settings_event(practice_id: str, version: int) -> Outgoing:
+    event = SettingsAnnouncedV1(practice_id=practice_id, version=version)
+    return Outgoing.of(topics.STAFF_NOTIFICATIONS.name, event, source="/test", time=datetime.now(UTC))
+
+
 def starting(kafka: KafkaConnection) -> StaffStreams:
     """Streams of practices of which nothing is known."""
 
@@ -257,15 +262,7 @@ async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begi
 ) -> None:
     kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"early-{uuid4().hex[:8]}"
     caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
-    announced = [
-        Outgoing.of(
-            topics.STAFF_NOTIFICATIONS.name,
-            SettingsAnnouncedV1(practice_id=practice_id, version=version),
-            source="/test",
-            time=datetime.now(UTC),
-        )
-        for version in range(500)
-    ]
+    announced = [settings_event(practice_id, version) for version in range(500)]
     async with Publisher(kafka) as publisher:
         await publisher.send(announced)
 
@@ -298,6 +295,31 @@ async def test_who_comes_before_the_log_can_be_read_is_sent_away_with_the_cursor
     assert told.startswith(b"retry: ")
     assert b"event: " not in told
     assert b"id: " not in told
+
+
+async def test_who_comes_from_a_server_that_was_ahead_of_this_one_is_not_told_to_begin_again(
+    kafka_bootstrap_servers: str,
+) -> None:
+    kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"ahead-{uuid4().hex[:8]}"
+    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    seen, missed = (settings_event(practice_id, version) for version in (1, 2))
+    async with starting(kafka) as streams, Publisher(kafka) as publisher, asyncio.timeout(PATIENCE):
+        newest = await streams.page(caller, None, None, 1)
+        assert newest is not None
+        before = Cursor.parse(newest[1])
+        assert before is not None
+        theirs = Cursor.after(before.partition, before.offset + 1, dict(seen.headers)["ce_id"].decode())
+        async with aclosing(streams.stream(caller, None, str(theirs), StreamFilter())) as resumed:
+            first = asyncio.create_task(anext(resumed))
+            await asyncio.wait([first], timeout=0.2)
+            await publisher.send([seen, missed])
+            told = await first
+            while b"event: " not in told:
+                told += await anext(resumed)
+
+    assert told.count(b"event: ") == 1
+    assert b"event: settings\n" in told
+    assert b'"version":2' in told
 
 
 async def test_who_resumes_at_a_record_that_was_sent_again_is_told_nothing_again(notifier: Notifier) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from random import random
 from time import time
 from typing import Self
@@ -37,7 +38,7 @@ REPLAY_FRAMES = 100
 """How many missed events are sent in one piece: a replay waits for its client like everything else."""
 START_SECONDS = 10.0
 """Whoever comes before the log is read waits so long for it, and is then sent away: their cursor is not known yet, and any
-that we gave them could be of long ago.
+that we gave them could be of long ago. So long waits as well who comes from a server that was ahead of this one.
 """
 SPREAD_SECONDS = 5.0
 """Clients of a server that stops come back spread over this time, not all at once."""
@@ -74,6 +75,7 @@ class StaffStreams:
         self._counts_of = counts_of
         self._rooms: dict[str, Room] = {}
         self._waiters: dict[str, asyncio.Future[Outcome]] = {}
+        self._has_received = asyncio.Event()
         self._is_draining = False
 
     async def __aenter__(self) -> Self:
@@ -121,7 +123,7 @@ class StaffStreams:
         While the log cannot be read, a stream ends without an event: its client comes back with the cursor that it has.
         """
         practice_id = caller.practice_id or ""
-        if not await self._tail.until_caught_up(START_SECONDS):
+        if not await self._is_read_for(practice_id, last_event_id):
             CUT.labels("still_reading").inc()
             yield RETRY + STILL_HERE
             return
@@ -170,9 +172,9 @@ class StaffStreams:
         None where a stream would say `reset`. Without a cursor, the page is empty and ends where the log does. Raises
         `StillReading`.
         """
-        if not await self._tail.until_caught_up(START_SECONDS):
-            raise StillReading
         practice_id = caller.practice_id or ""
+        if not await self._is_read_for(practice_id, after):
+            raise StillReading
         log = self._log_of(practice_id)
         if after is None:
             return [], str(self._newest(log))
@@ -189,6 +191,18 @@ class StaffStreams:
                 if len(rows) == limit:
                     break
         return rows, after
+
+    async def _is_read_for(self, practice_id: str, last_event_id: str | None) -> bool:
+        """Whether the log is read, once it is: as far as this cursor, too, if there is such a record at all."""
+        if not await self._tail.until_caught_up(START_SECONDS):
+            return False
+        cursor, log = Cursor.parse(last_event_id or ""), self._log_of(practice_id)
+        if cursor is not None and cursor.partition == log.number:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(START_SECONDS):
+                    while cursor.offset >= log.next_offset:
+                        await self._has_received.wait()
+        return True
 
     async def _next(self, client: Client, expires_at: float) -> bytes | None:
         """What has come meanwhile, all at once; a heartbeat when nothing has; None at the end."""
@@ -260,6 +274,8 @@ class StaffStreams:
             if entry is not None:
                 self._hand_out(entry)
                 note_delivery(record)
+        self._has_received.set()
+        self._has_received = asyncio.Event()
 
     def _hand_out(self, entry: Entry) -> None:
         room = self._rooms.get(entry.practice_id)

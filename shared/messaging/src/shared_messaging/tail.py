@@ -123,8 +123,8 @@ async def _consumer(kafka: KafkaConnection) -> AsyncGenerator[AIOKafkaConsumer]:
         auto_offset_reset="none",
         fetch_max_wait_ms=_FETCH_WAIT_MILLISECONDS,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
         await consumer.stop()
