@@ -101,11 +101,15 @@ class Engine:
             self._parts.append((consumer, assignment))
 
     async def __aenter__(self) -> Self:
-        """Start. Raises `MissingTopics`, or aiokafka's error when Kafka cannot be reached."""
+        """Start. Raises `MissingTopics`, or aiokafka's error when Kafka cannot be reached; then nothing is left running."""
         dead_letters = [name + DEAD_LETTER_SUFFIX for name in self._inputs]
         await partition_counts(self._kafka, {*self._inputs, *dead_letters, *self._publishes})
-        await connect(self._broker, self._kafka)
-        await self._broker.start()
+        try:
+            await connect(self._broker, self._kafka)
+            await self._broker.start()
+        except BaseException:
+            await self._stop()  # consumers start one after the other: the first of them are at work already
+            raise
         self._housekeeping = asyncio.create_task(self._keep_house(), name="engine housekeeping")
         return self
 
@@ -114,6 +118,9 @@ class Engine:
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             await asyncio.wait([self._housekeeping])
+        await self._stop()
+
+    async def _stop(self) -> None:
         await asyncio.gather(*(assignment.close() for _, assignment in self._parts))
         try:
             async with asyncio.timeout(self._options.drain.total_seconds()):

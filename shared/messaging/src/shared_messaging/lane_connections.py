@@ -43,7 +43,8 @@ class LaneConnections:
             await self._release(connection)
 
     async def close(self) -> None:
-        """Give all idle connections back to the pool."""
+        """Give all idle connections back to the pool, and from now on each one that is not needed any more."""
+        self._keep = 0
         while self._idle:
             connection, _ = self._idle.pop()
             await self._release(connection)
