@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -138,7 +139,10 @@ def asked(gateway: Gateway, path: str, times: int) -> Counter[int]:
 @pytest.mark.parametrize("path", ["/v1/messenger/login", "/console/sign-in"])
 def test_one_address_asks_for_logins_two_hundred_times_and_then_slowly(gateway: Gateway, path: str) -> None:
     statuses = asked(gateway, path, 400)
-    hasty = httpx.get(gateway.url + path)
+    with httpx.Client() as http:  # one in 50 ms is answered again
+        hasty = next(
+            one for one in (http.get(gateway.url + path) for _ in range(400)) if one.status_code != HTTPStatus.OK
+        )
 
     assert set(statuses) == {200, 429}
     assert 200 <= statuses[200] < 300
