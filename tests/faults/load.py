@@ -11,6 +11,7 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
+import asyncpg
 import httpx
 from twilio.request_validator import RequestValidator
 
@@ -229,10 +230,16 @@ class Load:
         await self._look_up_version(practice)
 
     async def _look_up_version(self, practice: StaffedPractice) -> None:
-        rows = await self.parts.query(
-            "SELECT max(version) FROM router.routing_settings WHERE practice_id = $1", practice.id
-        )
-        practice.version = rows[0][0]
+        """From PostgreSQL, once it is there: it may be what is at fault."""
+        newest = "SELECT max(version) FROM router.routing_settings WHERE practice_id = $1"
+        while True:
+            try:
+                rows = await self.parts.query(newest, practice.id)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.5)
+            else:
+                practice.version = rows[0][0]
+                return
 
     # What comes in by Kafka.
 
