@@ -245,6 +245,23 @@ def settings_event(practice_id: str, version: int) -> Outgoing:
     return Outgoing.of(topics.STAFF_NOTIFICATIONS.name, event, source="/test", time=datetime.now(UTC))
 
 
+async def newest_of(streams: StaffStreams, caller: Principal) -> Cursor:
+    page = await streams.page(caller, None, None, 1)
+    assert page is not None
+    return parsed(page[1])
+
+
+def parsed(cursor: str) -> Cursor:
+    found = Cursor.parse(cursor)
+    assert found is not None
+    return found
+
+
+def after_next(newest: Cursor, record: Outgoing, ahead: int = 1) -> Cursor:
+    """The cursor of a record that comes so many after the newest one."""
+    return Cursor.after(newest.partition, newest.offset + ahead, dict(record.headers)["ce_id"].decode())
+
+
 def starting(kafka: KafkaConnection) -> StaffStreams:
     """Streams of practices of which nothing is known."""
 
@@ -304,11 +321,7 @@ async def test_who_comes_from_a_server_that_was_ahead_of_this_one_is_not_told_to
     caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
     seen, missed = (settings_event(practice_id, version) for version in (1, 2))
     async with starting(kafka) as streams, Publisher(kafka) as publisher, asyncio.timeout(PATIENCE):
-        newest = await streams.page(caller, None, None, 1)
-        assert newest is not None
-        before = Cursor.parse(newest[1])
-        assert before is not None
-        theirs = Cursor.after(before.partition, before.offset + 1, dict(seen.headers)["ce_id"].decode())
+        theirs = after_next(await newest_of(streams, caller), seen)
         async with aclosing(streams.stream(caller, None, str(theirs), StreamFilter())) as resumed:
             first = asyncio.create_task(anext(resumed))
             await asyncio.wait([first], timeout=0.2)
@@ -323,7 +336,7 @@ async def test_who_comes_from_a_server_that_was_ahead_of_this_one_is_not_told_to
 
 
 async def test_who_resumes_at_a_record_that_was_sent_again_is_told_nothing_again(notifier: Notifier) -> None:
-    """Whoever sends a batch again repeats its records. Their cursors come with counts, and memory does not have them."""
+    """Whoever sends a batch again repeats its records. Their cursors come with counts."""
     topic, practice_id = topics.STAFF_NOTIFICATIONS.name, notifier.practice_id
     first, second = (SettingsAnnouncedV1(practice_id=practice_id, version=version) for version in (8, 9))
 
@@ -331,17 +344,12 @@ async def test_who_resumes_at_a_record_that_was_sent_again_is_told_nothing_again
         async with asyncio.timeout(PATIENCE):
             while True:
                 cursor: str = (await http.get("/v1/events")).json()["cursor"]
-                if offset_of(cursor) >= records:
+                if parsed(cursor).offset >= records:
                     return cursor
                 await asyncio.sleep(0.02)
 
-    def offset_of(cursor: str) -> int:
-        parsed = Cursor.parse(cursor)
-        assert parsed is not None
-        return parsed.offset
-
     async with notifier.http("fay") as http:
-        start = offset_of((await http.get("/v1/events")).json()["cursor"])
+        start = parsed((await http.get("/v1/events")).json()["cursor"]).offset
         await notifier.publish(topic, first, first)
         again = await until_read(start + 2)
         await notifier.publish(topic, first, second)
@@ -352,3 +360,21 @@ async def test_who_resumes_at_a_record_that_was_sent_again_is_told_nothing_again
 
     assert [one["data"]["version"] for one in page["events"]] == [9]
     assert json.loads(told.data)["version"] == 9
+
+
+async def test_what_is_missed_and_not_in_memory_is_told_without_what_was_told_before(
+    kafka_bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read from Kafka, and what the log repeats after a cursor may be from before it."""
+    monkeypatch.setattr("notifier.streams.HISTORY", 2)
+    kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"again-{uuid4().hex[:8]}"
+    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    first, second, third = (settings_event(practice_id, version) for version in (1, 2, 3))
+    async with starting(kafka) as streams, Publisher(kafka) as publisher:
+        newest = await newest_of(streams, caller)
+        await publisher.send([first, second, first, third])
+    async with starting(kafka) as streams:
+        page = await streams.page(caller, None, str(after_next(newest, second, 2)), 10)
+
+    assert page is not None
+    assert [json.loads(data)["version"] for _, _, data in page[0]] == [3]
