@@ -121,6 +121,11 @@ def id_of(record: Record) -> str:
     return record.headers.get("ce_id", b"").decode(errors="replace")
 
 
+def cursor_of(record: Record) -> Cursor:
+    """The cursor of whoever has seen this record last."""
+    return Cursor.after(record.partition, record.offset, id_of(record))
+
+
 def entry_of(record: Record) -> Entry | None:
     """The record, encoded for its readers; None when it cannot be read: the topic is ours alone, so nobody is owed it."""
     try:
@@ -129,13 +134,13 @@ def entry_of(record: Record) -> Entry | None:
         return None
     if not isinstance(event, StaffEvent):
         return None
-    ce_id = id_of(record)
-    frames = dict(_frames(event, str(Cursor.after(record.partition, record.offset, ce_id))))
+    cursor = cursor_of(record)
+    frames = dict(_frames(event, str(cursor)))
     size = sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200
     made_by = event.settings_version if isinstance(event, ListedEvent) else 0
     return Entry(
         record.offset,
-        check_of(ce_id),
+        cursor.check,
         event.practice_id,
         event,
         frames,

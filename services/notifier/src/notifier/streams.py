@@ -14,7 +14,7 @@ from notifier.cursors import Cursor
 from notifier.domain.inboxes import StreamFilter
 from notifier.domain.visibility import Practice
 from notifier.rooms import Client, CountsOf, PracticeOf, Room
-from notifier.staff_log import Entry, PartitionLog, frame, id_of, new_entries
+from notifier.staff_log import Entry, PartitionLog, cursor_of, frame, id_of, new_entries
 from shared_messaging import KafkaConnection, Record, note_delivery
 from shared_messaging.publisher import partition_of
 from shared_messaging.tail import TopicTail
@@ -261,7 +261,7 @@ class StaffStreams:
         if records is None:
             return "expired_cursor"
         told = [record for record in records if record.offset <= cursor.offset]
-        if cursor.offset >= 0 and (not told or _cursor_of(told[-1]) != cursor):
+        if cursor.offset >= 0 and (not told or cursor_of(told[-1]) != cursor):
             return "unknown_cursor"
         return list(new_entries(records[len(told) :], {id_of(record) for record in told}))
 
@@ -301,7 +301,3 @@ def _ender_of_this_task() -> Callable[[], object]:
     """What cancels the response that is being made: nothing else ends it while the server waits for its client."""
     task = asyncio.current_task()
     return task.cancel if task is not None else lambda: None
-
-
-def _cursor_of(record: Record) -> Cursor:
-    return Cursor.after(record.partition, record.offset, id_of(record))
