@@ -96,16 +96,17 @@ async def _come_to_rest(parts: Parts, load: Load, clients: Sequence[Client]) -> 
     Both times nothing may be left of what was saved before: two versions that notifier takes in at once are announced as
     one, and whoever the first lets in is told to begin again instead.
     """
-    await until(partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
+    rest = partial(until, partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
+    await rest()
     await load.let_everybody_in()
 
     async def everybody_listens() -> bool:
         return all(client.cursor is not None for client in clients)
 
     await until(everybody_listens, "every client is connected", DRAIN_SECONDS)
-    await until(partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
+    await rest()
     await load.finish()
-    await until(partial(_nothing_waits, parts), "nothing waits any more", DRAIN_SECONDS)
+    await rest()
 
     async def everybody_is_up_to_date() -> bool:
         return all(client.settings_seen >= client.practice.version for client in clients)
