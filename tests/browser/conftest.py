@@ -40,10 +40,11 @@ Judge = Callable[["Page"], None]
 @pytest.fixture(scope="session")
 def chromium() -> "Generator[Browser]":
     """One browser for all tests; each test opens contexts of its own."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where the browser group is installed
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - only where the browser group is installed
 
     if not shutil.which(CHROMIUM):
         pytest.skip("there is no chromium: apt-get install chromium")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield browser

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
+from playwright.sync_api import expect
 
 from tests.browser.desk import ARRIVES_MS, newcomer, run_elsewhere, sign_in, text_from, words
 from tests.e2e.conftest import System
@@ -88,7 +89,7 @@ def test_the_coverage_shows_holes_and_single_points(page: "Page", system: System
 
     row = page.get_by_role("row", name="Medical records")
     row.wait_for()
-    assert row.get_by_text("Nobody").count() == 4
+    expect(row.get_by_text("Nobody")).to_have_count(4)
 
 
 async def put_dead_letters(system: System) -> None:
@@ -151,10 +152,10 @@ def test_settings_leave_as_a_file_and_come_back_as_a_draft(page: "Page", system:
     page.get_by_label("Import a file").set_input_files(changed)
 
     page.get_by_text("You have changes that are not saved.").wait_for()
-    assert page.get_by_label("English").first.input_value() == "Visits"
+    expect(page.get_by_label("English").first).to_have_value("Visits")
     page.get_by_role("button", name="Discard").click()
     page.wait_for_function("() => document.querySelector('.save-bar') === null")
-    assert page.get_by_label("English").first.input_value() == "Appointments"
+    expect(page.get_by_label("English").first).to_have_value("Appointments")
     assert version_of(system) == before
 
 
@@ -171,4 +172,4 @@ def test_the_flow_is_shown_and_a_message_is_explained(page: "Page", system: Syst
     page.locator(".steps li").first.wait_for()
     page.get_by_label("Why was this person not told?").select_option(label="Bo Madeup")
     page.get_by_text("does not match in reason").wait_for()
-    assert page.locator(".connection-row", has_text="maple-pm").is_visible()
+    expect(page.locator(".connection-row", has_text="maple-pm")).to_be_visible()

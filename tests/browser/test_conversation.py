@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Judge
 from tests.browser.desk import ARRIVES_MS, Desk, OpenDesk, call_from, newcomer, sign_in, text_from, words
@@ -39,7 +40,7 @@ def test_messages_that_arrive_one_by_one_are_logged_in_order_and_move_nothing(
     log = desk.page.get_by_role("log", name="Messages")
     assert [one for one in log.inner_text().splitlines() if one in said] == said
     at_end = "(e) => e.scrollHeight - e.scrollTop - e.clientHeight < 2"
-    assert log.evaluate(at_end)
+    desk.page.wait_for_function(f"() => ({at_end})(document.querySelector('.log'))")
 
     log.evaluate("(e) => e.scrollTo(0, 0)")
     log.focus()
@@ -77,7 +78,7 @@ def test_a_template_is_written_by_an_administrator_and_sent_by_a_colleague(
     desk.page.keyboard.press("Enter")
     desk.page.wait_for_function("() => document.activeElement.id === 'reply'")
     desk.page.keyboard.type(".")
-    assert reply.input_value() == f"Hello. {body}. Goodbye."
+    expect(reply).to_have_value(f"Hello. {body}. Goodbye.")
     desk.page.keyboard.press("Control+Enter")
     desk.message(f"{body}. Goodbye.").wait_for()
 
@@ -101,7 +102,7 @@ def test_what_is_typed_before_the_templates_are_listed_stays(page: "Page", syste
     held[0].continue_()
     page.get_by_text("Loading…").wait_for(state="detached")
 
-    assert page.get_by_label("Title").last.input_value() == "Typed at once"
+    expect(page.get_by_label("Title").last).to_have_value("Typed at once")
 
 
 def test_a_voicemail_is_heard_from_any_place_of_it_and_read(open_desk: OpenDesk, system: System) -> None:
@@ -217,7 +218,7 @@ def test_a_conversation_is_read_and_answered_at_200_percent_zoom(page: "Page", s
     page.get_by_role("button", name="Send", exact=True).click()
     desk.message(answer).wait_for()
     page.get_by_role("button", name="Back to the list").click()
-    assert desk.row(answer).is_visible()
+    expect(desk.row(answer)).to_be_visible()
 
 
 def test_nothing_moves_by_itself_for_whoever_wants_no_motion(chromium: "Browser", system: System) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Judge
 from tests.browser.desk import ARRIVES_MS, OpenDesk, newcomer, text_from, words
@@ -49,7 +50,7 @@ def test_a_message_that_comes_while_the_list_is_read_is_not_missed(open_desk: Op
     route.fulfill(response=answer)  # made before the message came
     page.wait_for_function("() => document.querySelector('.list-end').textContent === ''")
 
-    assert page.locator(".arrived.has-some").count() == 1
+    expect(page.locator(".arrived.has-some")).to_have_count(1)
 
 
 def test_what_is_typed_on_while_a_reply_is_sent_is_the_next_draft(open_desk: OpenDesk, system: System) -> None:
@@ -73,7 +74,7 @@ def test_what_is_typed_on_while_a_reply_is_sent_is_the_next_draft(open_desk: Ope
     desk.page.reload()
     desk.message("The first half.").wait_for()
 
-    assert desk.page.locator("#reply").input_value() == "And the second."
+    expect(desk.page.locator("#reply")).to_have_value("And the second.")
 
 
 def test_what_happens_while_somebody_types_a_search_takes_no_letter_away(open_desk: OpenDesk) -> None:
@@ -136,7 +137,7 @@ def test_a_reply_is_on_the_colleagues_screen_at_once(open_desk: OpenDesk, system
     fay.page.get_by_role("button", name="Send", exact=True).click()
 
     ada.message(answer).wait_for()
-    assert fay.page.locator("#reply").input_value() == ""
+    expect(fay.page.locator("#reply")).to_have_value("")
 
 
 def test_of_two_who_take_the_same_conversation_the_second_is_told_who_has_it(
@@ -156,9 +157,7 @@ def test_of_two_who_take_the_same_conversation_the_second_is_told_who_has_it(
     ada.page.get_by_text("Assigned to you").first.wait_for()
     fay.page.get_by_role("button", name="Take").click()
 
-    notice = fay.page.locator(".thread .notice.bad")
-    notice.wait_for()
-    assert "Ada Madeup" in notice.inner_text()
+    expect(fay.page.locator(".thread .notice.bad")).to_contain_text("Ada Madeup")
 
 
 def test_a_conversation_is_handed_on_moved_closed_and_reopened(open_desk: OpenDesk, system: System) -> None:
@@ -178,7 +177,7 @@ def test_a_conversation_is_handed_on_moved_closed_and_reopened(open_desk: OpenDe
     row.get_by_text("Assigned to Nia Madeup").wait_for()
     assign("Nurse line")
     row.get_by_text("In Nurse line").wait_for()
-    assert page.locator(".profile .label").count() == 0  # rule V1
+    expect(page.locator(".profile .label")).to_have_count(0)  # rule V1
     page.get_by_role("button", name="Close", exact=True).click()
     row.get_by_text("Closed").wait_for()
     page.get_by_role("button", name="Reopen").click()
@@ -194,7 +193,7 @@ def test_what_was_typed_survives_a_reload_and_a_send_that_fails(open_desk: OpenD
     desk.page.locator("#reply").fill(answer)
     desk.page.reload()
     desk.message(said).wait_for()
-    assert desk.page.locator("#reply").input_value() == answer
+    expect(desk.page.locator("#reply")).to_have_value(answer)
 
     def lose(route: "Route") -> None:
         route.abort()
@@ -202,12 +201,12 @@ def test_what_was_typed_survives_a_reload_and_a_send_that_fails(open_desk: OpenD
     desk.page.route("**/reply", lose)
     desk.page.get_by_role("button", name="Send", exact=True).click()
     desk.page.get_by_text("There was no answer").wait_for()
-    assert desk.page.locator("#reply").input_value() == answer
+    expect(desk.page.locator("#reply")).to_have_value(answer)
 
     desk.page.unroute("**/reply", lose)
     desk.page.get_by_role("button", name="Send", exact=True).click()
     desk.message(answer).wait_for()
-    assert desk.message(answer).count() == 1
+    expect(desk.message(answer)).to_have_count(1)
 
 
 def test_a_conversation_is_answered_and_closed_with_the_keyboard_alone(open_desk: OpenDesk, system: System) -> None:
@@ -228,7 +227,7 @@ def test_a_conversation_is_answered_and_closed_with_the_keyboard_alone(open_desk
     keyboard.press("e")
 
     desk.page.get_by_role("button", name="Reopen").wait_for()
-    assert "Closed" in desk.row(said).or_(desk.row(answer)).inner_text()
+    expect(desk.row(said).or_(desk.row(answer))).to_contain_text("Closed")
 
 
 def test_a_changed_filter_says_what_it_does_and_is_undone(open_desk: OpenDesk, system: System) -> None:

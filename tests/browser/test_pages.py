@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Judge
 from tests.browser.desk import Desk, newcomer, sign_in, text_from, words
@@ -109,5 +110,5 @@ def test_without_javascript_a_page_says_what_it_needs(chromium: "Browser", syste
     page = context.new_page()
     sign_in(page, system, "fay-front")
 
-    assert page.locator("noscript p").is_visible()
+    expect(page.locator("noscript p")).to_be_visible()
     context.close()

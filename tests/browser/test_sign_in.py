@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Judge
 from tests.browser.desk import Desk, sign_in
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.browser
 def test_whoever_is_not_signed_in_comes_back_to_the_page_that_was_asked_for(page: "Page", system: System) -> None:
     sign_in(page, system, "ada-admin", "/routing")
 
-    assert page.get_by_role("heading", level=1, name="Routing").is_visible()
+    expect(page.get_by_role("heading", level=1, name="Routing")).to_be_visible()
 
 
 def test_the_session_is_no_business_of_scripts_and_leaves_with_the_person(page: "Page", system: System) -> None:
@@ -43,7 +44,7 @@ def test_a_member_is_told_that_routing_is_for_administrators(page: "Page", syste
 
     assert answer is not None
     assert answer.status == HTTPStatus.FORBIDDEN
-    assert page.get_by_text("Only administrators change how messages are routed.").is_visible()
+    expect(page.get_by_text("Only administrators change how messages are routed.")).to_be_visible()
     accessible(page)
 
 
@@ -57,7 +58,7 @@ def test_somebody_away_is_warned_and_signed_off_and_what_was_typed_is_kept(page:
     page.get_by_role("dialog", name="Are you still there?").wait_for()
     page.get_by_role("button", name="Stay signed in").click()
     page.clock.run_for(60_000)
-    assert page.get_by_role("dialog").count() == 0
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
     page.clock.run_for(15 * 60_000)
     page.get_by_text("nobody was at this desk").wait_for()
@@ -79,4 +80,4 @@ def test_every_page_comes_with_a_policy_that_allows_nothing_from_elsewhere(syste
 def test_a_sign_in_leads_to_our_own_pages_only(page: "Page", system: System, target: str) -> None:
     page.goto(f"{system.base_url}/console/sign-in?next={target}")
 
-    assert page.get_by_role("link", name="Sign in").get_attribute("href") == "/console/sign-in/start?next=/inbox"
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/console/sign-in/start?next=/inbox")
