@@ -24,6 +24,7 @@ Whose value it is should know: the database is well.
 
 SCOPE = "app.practices"
 """The setting that row-level security reads: practice ids, separated by commas. Ids never contain a comma."""
+_CONSUMER = "SELECT set_config($1, $2, false), set_config('plan_cache_mode', 'force_generic_plan', false)"
 _IDS = re.compile(r"[A-Za-z0-9_,-]*")
 
 
@@ -94,10 +95,13 @@ async def create_pool(login: DatabaseLogin, *, min_size: int = 1, max_size: int 
 async def set_practices(connection: "Connection", practice_ids: Iterable[str]) -> None:
     """Let this connection see these practices from now on, until told otherwise. For a consumer's own connection.
 
-    It is one of `create_pool`, which takes this back when the connection is given back.
+    A consumer asks the same few questions for ever, each by keys: they are planned once. By itself PostgreSQL plans the
+    question of a small batch anew each time, which takes longer than answering it.
+
+    The connection is one of `create_pool`, which takes this back when the connection is given back.
     """
     connection.note_change()  # type: ignore[union-attr]
-    await connection.fetchval("SELECT set_config($1, $2, false)", SCOPE, ",".join(practice_ids))
+    await connection.fetchval(_CONSUMER, SCOPE, ",".join(practice_ids))
 
 
 def columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
