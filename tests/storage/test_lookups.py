@@ -103,17 +103,16 @@ async def test_a_batch_reads_the_rows_of_its_keys_and_no_others(dsn: str, name: 
     if at_first:
         await fill(NEIGHBOUR, at_first)
         await owner.execute(f"ANALYZE {table}")
-    async with await create_pool(DatabaseLogin(dsn, schema), min_size=1, max_size=1) as pool:
-        async with pool.acquire() as connection:
-            await set_practices(connection, [PRACTICE])
-            for _ in range(TRIES):
-                await ask(connection)
-            await fill(PRACTICE, ROWS)
-            async with connection.transaction():
-                before = await connection.fetchval(_READ, schema, table)
-                found = await ask(connection)
-                read = await connection.fetchval(_READ, schema, table) - before
-            planned_anew = await connection.fetchval(_PLANNED_ANEW)
+    async with await create_pool(DatabaseLogin(dsn, schema), min_size=1) as pool, pool.acquire() as connection:
+        await set_practices(connection, [PRACTICE])
+        for _ in range(TRIES):
+            await ask(connection)
+        await fill(PRACTICE, ROWS)
+        async with connection.transaction():
+            before = await connection.fetchval(_READ, schema, table)
+            found = await ask(connection)
+            read = await connection.fetchval(_READ, schema, table) - before
+        planned_anew = await connection.fetchval(_PLANNED_ANEW)
     await owner.close()
 
     assert len(found) == ASKED  # type: ignore[arg-type]

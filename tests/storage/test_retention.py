@@ -34,11 +34,18 @@ async def weeks(dsn: str) -> set[str]:
     return {row["relname"] for row in rows}
 
 
-async def test_a_week_beyond_the_retention_is_dropped_and_those_to_come_are_there(dsn: str) -> None:
+async def add_week(dsn: str, instant: datetime) -> str:
+    """Have the week of this instant; its name. What other tests left of it would stay where it is, and the week with it."""
+    monday = instant.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=instant.weekday())
     owner = await asyncpg.connect(dsn, server_settings={"search_path": "router"})
-    monday = (LONG_AGO - timedelta(days=LONG_AGO.weekday())).date()
-    await owner.execute("SELECT add_week('decision', $1)", monday)
+    await owner.execute("DELETE FROM decision WHERE received_at BETWEEN $1 AND $2", monday, monday + timedelta(days=7))
+    await owner.execute("SELECT add_week('decision', $1)", monday.date())
     await owner.close()
+    return f"decision_{monday:%Y%m%d}"
+
+
+async def test_a_week_beyond_the_retention_is_dropped_and_those_to_come_are_there(dsn: str) -> None:
+    old = await add_week(dsn, LONG_AGO)
     async with await create_pool(DatabaseLogin(dsn, "router"), min_size=0) as pool:
         async with practice_scope(pool, "keeping") as connection:
             await connection.execute(INSERT, "old", LONG_AGO)
@@ -49,7 +56,6 @@ async def test_a_week_beyond_the_retention_is_dropped_and_those_to_come_are_ther
         async with practice_scope(pool, "keeping") as connection:
             left = {row["message_id"] for row in await connection.fetch(LEFT)}
 
-    old = f"decision_{monday:%Y%m%d}"
     assert old in kept
     assert await weeks(dsn) == kept - {old}
     assert left == {"new"}
@@ -59,15 +65,11 @@ async def test_a_week_beyond_the_retention_is_dropped_and_those_to_come_are_ther
 
 @pytest.mark.parametrize("keep", ["0", "-100 years", None])
 async def test_whatever_the_service_asks_for_a_month_of_decisions_stays(dsn: str, keep: str | None) -> None:
-    last_month = NOW - timedelta(days=28)
-    owner = await asyncpg.connect(dsn, server_settings={"search_path": "router"})
-    monday = (last_month - timedelta(days=last_month.weekday())).date()
-    await owner.execute("SELECT add_week('decision', $1)", monday)
-    await owner.close()
+    last_month = await add_week(dsn, NOW - timedelta(days=28))
     async with await create_pool(DatabaseLogin(dsn, "router"), min_size=0) as pool:
         await pool.execute("SELECT keep_partitions($1::text::interval)", keep)
 
-    assert f"decision_{monday:%Y%m%d}" in await weeks(dsn)
+    assert last_month in await weeks(dsn)
 
 
 async def test_a_message_of_another_age_is_kept_too(dsn: str) -> None:

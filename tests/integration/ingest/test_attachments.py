@@ -16,6 +16,7 @@ from ingest.adapters.blobs import Blobs
 from ingest.attachments import Attachments, Unwelcome
 from ingest.publishing import Doors
 from ingest.spooling import Spool, SpoolLimits
+from ingest.storage.channels import Arrivals
 from ingest.storage.logins import Login, begin_session
 from shared_database import DatabaseLogin, create_pool
 from shared_database.migrations import migrate
@@ -67,7 +68,7 @@ async def desk(postgres_dsn: str, tmp_path: Path) -> AsyncGenerator[Desk]:
         # Nothing is sent here: these doors are only asked who has a session.
         publisher = Publisher(KafkaConnection("127.0.0.1:1", "test-files"))
         spool = Spool(pool, publisher, lambda: NOW, SpoolLimits(timedelta(seconds=1), most_rows=1))
-        doors = Doors(pool, spool, lambda: NOW, "http://files")
+        doors = Doors(pool, spool, lambda: NOW, "http://files", Arrivals(pool, None))
         app.include_router(downloads.routes(lambda: doors, lambda: files))
         yield Desk(files, http, issuer)
 

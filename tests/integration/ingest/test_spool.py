@@ -4,17 +4,25 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from twilio.request_validator import RequestValidator
 
+from ingest.spooling import Spool, SpoolLimits
+from shared_database import DatabaseLogin, create_pool
+from shared_messaging import KafkaConnection, Outgoing, Publisher
 from shared_schemas.ids import message_id
 from tests.faults.parts import PARTITIONS, Parts, open_directory, running_parts, until
+
+if TYPE_CHECKING:
+    from shared_database.pools import Connection
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,7 +30,10 @@ PRACTICE = "spool-practice"
 AUTH_TOKEN = "made-up-token"  # noqa: S105 - of this test
 PUBLIC_URL = "http://localhost"
 PATH = "/hooks/twilio/sms/spool-sms"
+KEY = b"spool-practice/waits-for-its-turn"
 MOST_ROWS = 200
+AVOIDS_KAFKA = 1.1
+"""Seconds, and a little: so long after a failure nothing but the spool is tried."""
 WITHOUT_WAITING = 3.0
 """Seconds. A webhook that waits for Kafka takes the producer's own patience, many times as long; what an answer takes on a
 quiet machine is a benchmark's to say (`just bench channels`)."""
@@ -165,6 +176,29 @@ async def test_a_slow_kafka_costs_a_webhook_no_wait_for_it(door: Door) -> None:
     await in_order(door, sent)
 
 
+async def test_whoever_waits_for_their_turn_asks_again_what_waits(door: Door) -> None:
+    """The first is still being put into the spool when Kafka is back; the second had found the spool empty before."""
+    kafka = KafkaConnection(door.parts.kafka_bootstrap_servers, "test-turns")
+    limits = SpoolLimits(timedelta(seconds=5), most_rows=MOST_ROWS)
+    owner = await asyncpg.connect(door.parts.postgres_dsn)
+    async with await create_pool(DatabaseLogin(door.parts.postgres_dsn, "ingest"), min_size=1) as pool:
+        publisher = Publisher(kafka)  # not started yet: Kafka is away
+        spool = Spool(pool, publisher, lambda: datetime.now(UTC), limits)
+        events = [Outgoing("patient-messages", KEY, b"", (("ce_id", b"%d" % number),)) for number in range(2)]
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE ingest.spooled IN SHARE ROW EXCLUSIVE MODE")
+            both = [asyncio.create_task(spool.take(PRACTICE, event, is_empty=True)) for event in events]
+            await until(lambda: _is_waiting(owner), "the first waits to be put into the spool", 10)
+            await asyncio.sleep(AVOIDS_KAFKA)
+            await publisher.__aenter__()
+        await asyncio.gather(*both)
+        await publisher.__aexit__()
+    await owner.close()
+    await door.drained()
+
+    assert (await door.log())[KEY.decode()] == ["0", "1"]
+
+
 async def test_what_waits_outlives_the_death_of_broker_and_service(door: Door) -> None:
     await door.parts.kafka.die()
     sent = {3: [await door.accepted(3) for _ in range(20)]}
@@ -224,6 +258,10 @@ async def test_with_both_away_the_answer_is_503_in_time_for_the_provider_to_hear
     await door.drained()
     assert (refused, unheard) == (503, 503)
     assert door.seconds[0] < 12
+
+
+async def _is_waiting(owner: "Connection") -> bool:
+    return bool(await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
 
 
 async def _is(door: Door, metric: str, value: float) -> bool:

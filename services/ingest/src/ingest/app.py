@@ -27,6 +27,7 @@ from ingest.sealing import FileSealing
 from ingest.sending import Sender
 from ingest.settings import KeySettings, Settings
 from ingest.spooling import Spool, SpoolLimits
+from ingest.storage.channels import Arrivals
 from ingest.web import ASSETS
 from shared_database import DATABASE_FAILURES, UNKEEPABLE, DatabaseLogin, create_pool
 from shared_database.migrations import ServiceSchema
@@ -131,7 +132,8 @@ def create_app(settings: Settings) -> FastAPI:
 
             limits = SpoolLimits(settings.kafka_patience, settings.spool_rows)
             async with Spool(pool, publisher, _now, limits) as spool, consuming(create_engine, stop_process):
-                doors = Doors(pool, spool, _now, settings.public_url.rstrip("/"), channel_sealer(settings))
+                sealer = channel_sealer(settings)
+                doors = Doors(pool, spool, _now, settings.public_url.rstrip("/"), Arrivals(pool, sealer), sealer)
                 sealing = file_sealing(settings, pool, http)
                 files = Attachments(pool, Blobs(settings.blob_url), _now, settings.attachment_bytes, sealing)
                 app.state.doors, app.state.attachments = doors, files

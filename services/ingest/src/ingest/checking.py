@@ -14,7 +14,7 @@ from ingest.adapters import twilio
 from ingest.configuration import TelnyxSms, TwilioSms, TwilioVoice
 from ingest.domain.phones import e164
 from ingest.publishing import Doors
-from ingest.storage.channels import PlacedChannel, channel_at
+from ingest.storage.channels import Arrival, PlacedChannel, channel_at
 from shared_web import Problem, bounded_body
 
 MOST_BYTES = 256 * 1024
@@ -28,8 +28,13 @@ C = TypeVar("C", TwilioSms, TwilioVoice, TelnyxSms)
 class Signed:
     """A Twilio request whose signature was checked."""
 
-    at: PlacedChannel
+    arrival: Arrival
     form: dict[str, str]
+
+    @property
+    def at(self) -> PlacedChannel:
+        """The channel that it came in through."""
+        return self.arrival.at
 
     def get(self, name: str) -> str:
         """A parameter that Twilio always sends. Raises a 400 problem when it is missing all the same."""
@@ -59,27 +64,34 @@ class Prompt(APIRoute):
 
 async def from_twilio(parts: Doors, channel_id: str, request: Request, kind: type[C]) -> tuple[Signed, C]:
     """The parameters of a request that Twilio signed for this channel. Raises a 403 problem for any other."""
-    placed, channel = await channel_for(parts, channel_id, kind)
     body = await bounded_body(request, MOST_BYTES)
     try:
         form = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body))
     except ValueError:
         raise Problem(HTTPStatus.BAD_REQUEST, "This is no form") from None
+    words = {name: value.replace("\0", "\ufffd") for name, value in form}  # PostgreSQL keeps no NUL
+    arrival, channel = await channel_for(parts, channel_id, kind, phone=words.get("From"))
     query = f"?{request.url.query}" if request.url.query else ""
     url = f"{parts.public_url}{request.url.path}{query}"
     token = getattr(channel, "auth_token", "")
     if not twilio.is_signed(token, url, form, request.headers.get("x-twilio-signature", "")):
         raise not_signed()
-    words = {name: value.replace("\0", "\ufffd") for name, value in form}  # PostgreSQL keeps no NUL
-    return Signed(placed, words), channel
+    return Signed(arrival, words), channel
 
 
-async def channel_for(parts: Doors, channel_id: str, kind: type[C]) -> tuple[PlacedChannel, C]:
-    """A channel of this kind, as it is placed and by itself. Raises a 404 problem."""
-    placed = await channel_at(parts.pool, channel_id, parts.sealer)
-    if placed is None or not isinstance(placed.channel, kind):
+async def channel_for(parts: Doors, channel_id: str, kind: type[C], *, phone: str | None = None) -> tuple[Arrival, C]:
+    """A channel of this kind, as something arrives there and by itself. Raises a 404 problem.
+
+    Where it comes from a `phone`, what is known of that is asked as well.
+    """
+    arrival: Arrival | None = None
+    if phone is not None:
+        arrival = await parts.arrivals.ask(channel_id, phone)
+    elif (placed := await channel_at(parts.pool, channel_id, parts.sealer)) is not None:
+        arrival = Arrival(placed)
+    if arrival is None or not isinstance(arrival.at.channel, kind):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such channel")
-    return placed, placed.channel
+    return arrival, arrival.at.channel
 
 
 def not_signed() -> Problem:

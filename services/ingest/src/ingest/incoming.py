@@ -12,7 +12,7 @@ from ingest.domain.keywords import Keyword, keyword_in
 from ingest.domain.menu import chosen_reason, is_number
 from ingest.publishing import Doors
 from ingest.storage.attachments import expect_files
-from ingest.storage.channels import PlacedChannel
+from ingest.storage.channels import Arrival, PlacedChannel
 from ingest.storage.contacts import writer_at
 from ingest.storage.texts import Kind, NewText, menu_of, queue_answer, save_consent
 from shared_schemas import ids
@@ -24,13 +24,18 @@ from shared_schemas.patient_messages import MessageReceivedV1
 class IncomingText:
     """A text that came in through a channel whose provider was checked. `phone` is E.164 where it can be."""
 
-    at: PlacedChannel
+    arrival: Arrival
     phone: str
     provider_id: str
     body: str
     media: Sequence[Media] = ()
     is_answered: bool = False
     """The provider has answered it already: it knows reserved words, too."""
+
+    @property
+    def at(self) -> PlacedChannel:
+        """The channel."""
+        return self.arrival.at
 
     @property
     def practice_id(self) -> str:
@@ -41,7 +46,7 @@ class IncomingText:
 async def accept_text(parts: Doors, text: IncomingText, channel: TwilioSms | TelnyxSms) -> None:
     """Return once what the text means is durable."""
     at = text.at
-    writer = await writer_at(parts.pool, at.practice_id, at.contact_key, text.phone, at.channel_id)
+    writer = await writer_at(parts.pool, at.practice_id, at.contact_key, text.phone, at.channel_id, text.arrival.known)
     keyword = None if text.media else keyword_in(text.body, is_opted_out=writer.has_opted_out)
     if keyword is None:
         await _accept_message(parts, text, writer.sender)
@@ -77,6 +82,7 @@ async def _accept_message(parts: Doors, text: IncomingText, sender: Sender) -> N
             urgent=is_urgent,
         ),
         is_weighed=True,
+        is_spool_empty=text.arrival.is_spool_empty,
     )
 
 

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from ingest.domain.answers import is_emergency
 from ingest.spooling import Spool, SpoolFull
+from ingest.storage.channels import Arrivals
 from ingest.storage.practices import profile_of
 from shared_database import practice_scope
 from shared_database.sealing import Sealer
@@ -42,6 +43,7 @@ class Doors:
     spool: Spool
     clock: Callable[[], datetime]
     public_url: str
+    arrivals: Arrivals
     sealer: Sealer | None = None
     """Of channels' secrets."""
 
@@ -58,11 +60,17 @@ class Doors:
             raise not_stored() from None
         self.spool.notice()
 
-    async def accept(self, event: MessageReceivedV1 | ConversationChange, *, is_weighed: bool = False) -> None:
+    async def accept(
+        self,
+        event: MessageReceivedV1 | ConversationChange,
+        *,
+        is_weighed: bool = False,
+        is_spool_empty: bool = False,
+    ) -> None:
         """Return once the event is durable. Raises a 503 problem when neither Kafka nor the spool takes it.
 
         A message with one of the practice's emergency words is urgent, by whichever door it comes; `is_weighed`: the door
-        has looked already.
+        has looked already. `is_spool_empty`: so it was when the door asked.
         """
         if isinstance(event, MessageReceivedV1) and event.body and not is_weighed:
             profile = await profile_of(self.pool, event.practice_id)
@@ -70,7 +78,7 @@ class Doors:
                 event = event.model_copy(update={"urgent": True})
         try:
             with ACCEPT_SECONDS.time():
-                await self.spool.take(event.practice_id, self.outgoing(event))
+                await self.spool.take(event.practice_id, self.outgoing(event), is_empty=is_spool_empty)
         except SpoolFull:
             raise not_stored() from None
         if isinstance(event, MessageReceivedV1):

@@ -93,20 +93,24 @@ class Spool:
             return "PostgreSQL has not answered lately"
         return "the spool is full" if self._rows >= self._limits.most_rows else ""
 
-    async def take(self, practice_id: str, event: Outgoing) -> None:
+    async def take(self, practice_id: str, event: Outgoing, *, is_empty: bool = False) -> None:
         """Return once the event is durable: in Kafka, or in the spool. Events of one key follow each other as they were
         handed in: none overtakes another that PostgreSQL or Kafka keeps waiting.
+
+        `is_empty`: somebody asked after this came, and the spool was empty. Then all that was answered 2xx before it is in
+        Kafka already, and the spool is not asked again, unless another event of the key is being handed in.
 
         Raises `SpoolFull`, or what asyncpg raises when PostgreSQL does not take it either.
         """
         ordering_key = (event.key or b"").decode()
         turn = self._turns.setdefault(ordering_key, asyncio.Lock())
+        is_free = is_empty and not turn.locked()
         async with turn:
-            await self._take(practice_id, ordering_key, event)
+            await self._take(practice_id, ordering_key, event, is_free=is_free)
 
-    async def _take(self, practice_id: str, ordering_key: str, event: Outgoing) -> None:
+    async def _take(self, practice_id: str, ordering_key: str, event: Outgoing, *, is_free: bool) -> None:
         may_be_sent = asyncio.get_running_loop().time() >= self._avoid_kafka_until
-        if may_be_sent and not await is_spooled(self._pool, ordering_key):
+        if may_be_sent and (is_free or not await is_spooled(self._pool, ordering_key)):
             try:
                 await self._publisher.send([event], timeout=self._limits.kafka_patience)
             except PublishFailed:

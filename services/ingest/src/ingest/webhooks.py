@@ -43,7 +43,7 @@ def _add_twilio_sms(router: APIRouter, doors: Callable[[], Doors]) -> None:
         parts = doors()
         signed, channel = await from_twilio(parts, channel_id, request, TwilioSms)
         came = IncomingText(
-            signed.at,
+            signed.arrival,
             signed.phone,
             signed.get("MessageSid"),
             signed.form.get("Body", ""),
@@ -75,19 +75,20 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
     ) -> Response:
         """A text came in, or something became of one that we sent."""
         parts = doors()
-        placed, channel = await channel_for(parts, channel_id, TelnyxSms)
         body = await bounded_body(request, MOST_BYTES)
-        if not telnyx.is_signed(channel.public_key, body, telnyx_timestamp, telnyx_signature_ed25519, parts.clock()):
-            raise not_signed()
         try:
             told = telnyx.read_webhook(body)
         except ValidationError:
             raise Problem(HTTPStatus.BAD_REQUEST, "This is no webhook of Telnyx") from None
+        phone = told.sender.phone_number if isinstance(told, telnyx.ReceivedText) else None
+        arrival, channel = await channel_for(parts, channel_id, TelnyxSms, phone=phone)
+        if not telnyx.is_signed(channel.public_key, body, telnyx_timestamp, telnyx_signature_ed25519, parts.clock()):
+            raise not_signed()
         if isinstance(told, StatusReport):
-            await note_report(parts, placed.practice_id, text_id, told)
+            await note_report(parts, arrival.at.practice_id, text_id, told)
         elif told is not None:
-            phone = e164(told.sender.phone_number, placed.country)
-            await accept_text(parts, IncomingText(placed, phone, told.id, told.text, told.files), channel)
+            phone = e164(told.sender.phone_number, arrival.at.country)
+            await accept_text(parts, IncomingText(arrival, phone, told.id, told.text, told.files), channel)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

@@ -7,14 +7,24 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ingest.configuration import Adapter, Channel, Profile
+from ingest.domain.phones import e164
 from ingest.storage.channel_secrets import read_channel, stored_form, without_secrets
+from ingest.storage.contacts import Known
 from ingest.storage.owners import claim, digest, give_up
 from ingest.storage.practices import Taken, read_profile
 from shared_database import practice_scope
 from shared_database.sealing import Sealer
+from shared_schemas import ids
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool
+
+_ARRIVAL = """
+SELECT at.*, writer.*, NOT EXISTS (SELECT FROM spooled) AS is_spool_empty
+FROM channel_at($1) AS at CROSS JOIN LATERAL writer_at(at.practice, $2, $3, $1) AS writer
+"""
+_REMEMBERED = 10_000
+"""Channels that are remembered from the last time."""
 
 NOTED_EVERY = timedelta(minutes=1)
 """How exactly it is known when an adapter's token was used last."""
@@ -36,6 +46,20 @@ class PlacedChannel:
     def country(self) -> str:
         """Of the practice's phone numbers."""
         return self.profile.country if self.profile else "US"
+
+    def address_of(self, phone: str) -> tuple[str | None, str]:
+        """What stands for a phone, None before the practice has any contacts, and the phone as E.164 where that can be."""
+        spelled = e164(phone, self.country)
+        return ids.contact_id(self.contact_key, self.practice_id, spelled) if self.contact_key else None, spelled
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where something came in, and what was told together with that."""
+
+    at: PlacedChannel
+    known: Known | None = None
+    is_spool_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +140,34 @@ async def channel_at(pool: "Pool", channel_id: str, sealer: Sealer | None) -> Pl
     if row is None or row["configuration"] is None:
         return None
     return _placed(row["practice"], channel_id, row["configuration"], row["profile"], row["contact_key"], sealer)
+
+
+class Arrivals:
+    """Asks about what arrives from a phone, all in one round trip: its channel, whose phone it is, what waits for Kafka.
+
+    What stands for a phone is made with a key of the practice, and the answer says of which practice the channel is. So the
+    question is asked with what it was at the last time; what is told of another address is of no use to `writer_at`, which
+    then asks itself.
+    """
+
+    def __init__(self, pool: "Pool", sealer: Sealer | None) -> None:
+        self._pool = pool
+        self._sealer = sealer
+        self._last: dict[str, PlacedChannel] = {}
+
+    async def ask(self, channel_id: str, phone: str) -> "Arrival | None":
+        """About this channel and this phone, as the provider spells it. None and `Unopenable` as of `channel_at`."""
+        address_id, spelled = self._last[channel_id].address_of(phone) if channel_id in self._last else (None, phone)
+        row = await self._pool.fetchrow(_ARRIVAL, channel_id, address_id, spelled)
+        if row is None or row["configuration"] is None:
+            return None
+        at = _placed(
+            row["practice"], channel_id, row["configuration"], row["profile"], row["contact_key"], self._sealer
+        )
+        if len(self._last) >= _REMEMBERED:
+            self._last.clear()
+        self._last[channel_id] = at
+        return Arrival(at, Known.of(address_id, row) if address_id else None, is_spool_empty=row["is_spool_empty"])
 
 
 async def reseal_channels(pool: "Pool", practice_id: str, sealer: Sealer) -> int:

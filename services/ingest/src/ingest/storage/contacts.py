@@ -10,7 +10,7 @@ from shared_database import practice_scope
 from shared_schemas import ids
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Pool
+    from shared_database.pools import Connection, Pool, Row
 
 _SURVIVORS = "SELECT survivors($1, ARRAY (SELECT patient_id FROM patient WHERE practice_id = $1 AND %s)) AS patient_id"
 _WITH_PHONE = _SURVIVORS % "phones @> ARRAY[$2::text]"
@@ -41,6 +41,26 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of an address, as the function `writer_at` tells it."""
+
+    address_id: str
+    patients: Sequence[str]
+    linked_to: str | None
+    is_contact: bool
+    answered: Sequence[str]
+    """Those whose answers go there through the channel that was asked for."""
+    has_opted_out: bool
+
+    @classmethod
+    def of(cls, address_id: str, row: "Row") -> "Known":
+        """From a row of `writer_at`."""
+        return cls(
+            address_id, row["patients"], row["linked_to"], row["is_contact"], row["answered"], row["has_opted_out"]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Writer:
     """Who writes from a phone."""
 
@@ -49,11 +69,15 @@ class Writer:
     """The phone has said STOP, and not START since."""
 
 
-async def writer_at(pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str, channel_id: str) -> Writer:
+async def writer_at(
+    pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str, channel_id: str, known: Known | None
+) -> Writer:
     """Who writes from this phone (E.164), by this channel. A contact is kept, so that staff can find out who it is; so is
     where a patient texts from: answers go there, through the same channel.
+
+    `known` is what was told of an address before; of no use when that is another one.
     """
-    return await _known_writer(pool, practice_id, contact_key, phone, channel_id)
+    return await _known_writer(pool, practice_id, contact_key, phone, channel_id, known)
 
 
 async def caller_at(pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str) -> Sender:
@@ -102,20 +126,27 @@ async def _patients(connection: "Connection", question: str, practice_id: str, *
 
 
 async def _known_writer(
-    pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str, channel_id: str | None
+    pool: "Pool",
+    practice_id: str,
+    contact_key: bytes | None,
+    phone: str,
+    channel_id: str | None,
+    known: Known | None = None,
 ) -> Writer:
     if contact_key is None:
         async with practice_scope(pool, practice_id) as connection:
             contact_key = await _contact_key(connection, practice_id)
     address_id = ids.contact_id(contact_key, practice_id, phone)
-    (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
-    sender = sender_of(address_id, row["patients"], row["linked_to"])
-    new_contact = address_id if sender.identity != "matched" and not row["is_contact"] else None
-    answer_through = channel_id if sender.patient_id not in row["answered"] else None
+    if known is None or known.address_id != address_id:
+        (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
+        known = Known.of(address_id, row)
+    sender = sender_of(address_id, known.patients, known.linked_to)
+    new_contact = address_id if sender.identity != "matched" and not known.is_contact else None
+    answer_through = channel_id if sender.patient_id not in known.answered else None
     if new_contact is not None or answer_through is not None:
         kept = (practice_id, new_contact, sender.patient_id, phone, answer_through)
         await pool.execute("SELECT keep_writer($1, $2, $3, $4, $5)", *kept)
-    return Writer(sender, row["has_opted_out"])
+    return Writer(sender, known.has_opted_out)
 
 
 async def _contact_key(connection: "Connection", practice_id: str) -> bytes:

@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING
 from notifier.domain.inboxes import ASSIGNED, MINE, key_for
 from notifier.domain.visibility import Practice
 from notifier.views import Counts, PersonCounts
-from shared_database import practice_scope
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool
-
-_COUNTS = """
-SELECT inbox, open, unread, NULL AS staff_id, NULL AS unseen FROM inbox_count
-WHERE practice_id = $1 AND inbox = ANY ($2::text[])
-UNION ALL
-SELECT NULL, NULL, NULL, staff_id, unseen FROM unseen_count WHERE practice_id = $1 AND staff_id = ANY ($3::text[])
-"""
 
 
 async def counts_of(
@@ -25,8 +17,7 @@ async def counts_of(
     """The counts of these people, for the inboxes that each of them sees."""
     inboxes = {staff_id: inboxes_seen_by(practice, staff_id) for staff_id in staff_ids}
     keys = {key_for(inbox, staff_id) for staff_id, seen in inboxes.items() for inbox in seen}
-    async with practice_scope(pool, practice_id) as connection:
-        rows = await connection.fetch(_COUNTS, practice_id, list(keys), list(staff_ids))
+    rows = await pool.fetch("SELECT * FROM counts_at($1, $2, $3)", practice_id, list(keys), list(staff_ids))
     by_key = {row["inbox"]: Counts(open=row["open"], unread=row["unread"]) for row in rows if row["inbox"] is not None}
     by_person = {row["staff_id"]: row["unseen"] for row in rows if row["staff_id"] is not None}
     return {

@@ -1,0 +1,87 @@
+"""What is told of a text's channel and of its writer in one question is what each question by itself would tell."""
+
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingest.configuration import TwilioSms
+from ingest.storage.channels import Arrivals, forget_channel, save_channel
+from ingest.storage.contacts import Writer, subject_of, writer_at
+from shared_database import practice_scope
+from tests.integration.ingest.test_contacts import NOW, OTHER_PHONE, PHONE, know, pool, practice
+
+if TYPE_CHECKING:
+    from shared_database.pools import Pool
+
+__all__ = ["pool", "practice"]
+
+AUTH_TOKEN = "made-up-token"  # noqa: S105 - of this test
+SMS = TwilioSms(kind="twilio-sms", number="+12125550100", account_sid="AC1", auth_token=AUTH_TOKEN)
+
+
+class Door:
+    """A door with one channel."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self.pool = pool
+        self.arrivals = Arrivals(pool, None)
+        self.channel_id = "texts-" + secrets.token_hex(4)
+        self.answers: list[bool] = []
+        """Whether the one question told who wrote, each time."""
+
+    async def text(self, phone: str) -> Writer:
+        arrival = await self.arrivals.ask(self.channel_id, phone)
+        assert arrival is not None
+        at = arrival.at
+        writer = await writer_at(self.pool, at.practice_id, at.contact_key, phone, self.channel_id, arrival.known)
+        assert writer == await writer_at(self.pool, at.practice_id, at.contact_key, phone, self.channel_id, None)
+        self.answers.append(arrival.known is not None and arrival.known.address_id == writer.sender.address_id)
+        return writer
+
+
+async def test_who_writes_is_told_with_the_channel_once_the_practice_is_known(pool: "Pool", practice: str) -> None:
+    door = Door(pool)
+    await save_channel(pool, practice, door.channel_id, SMS, None)
+    await know(pool, practice, "pt-1", [PHONE])
+
+    senders = [(await door.text(phone)).sender for phone in (PHONE, PHONE, OTHER_PHONE)]
+
+    assert [(one.patient_id, one.identity) for one in senders[:2]] == [("pt-1", "matched")] * 2
+    assert senders[2].identity == "unknown"
+    assert door.answers == [False, False, True]  # the first made the key, the second heard of it
+
+
+async def test_a_channel_that_became_another_practices_tells_nothing_of_the_one_before(
+    pool: "Pool", practice: str
+) -> None:
+    door, neighbour = Door(pool), practice + "-neighbour"
+    await save_channel(pool, practice, door.channel_id, SMS, None)
+    await know(pool, practice, "pt-ours", [PHONE])
+    await know(pool, neighbour, "pt-theirs", [])
+    async with practice_scope(pool, neighbour) as connection:  # staff have found out whose phone it is
+        contact = await subject_of(connection, neighbour, PHONE)
+        await connection.execute(
+            "INSERT INTO contact (practice_id, contact_id, phone, linked_to, linked_at) VALUES ($1, $2, $3, $4, $5)",
+            neighbour, contact, PHONE, "pt-theirs", NOW,
+        )  # fmt: skip
+    before = [(await door.text(PHONE)).sender.patient_id for _ in range(3)]
+    await forget_channel(pool, practice, door.channel_id)
+    await save_channel(pool, neighbour, door.channel_id, SMS, None)
+
+    after = [(await door.text(PHONE)).sender.patient_id for _ in range(3)]
+
+    assert before == ["pt-ours"] * 3
+    assert after == ["pt-theirs"] * 3
+    assert door.answers == [False, False, True, False, True, True]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_no_channel_is_no_arrival(pool: "Pool", practice: str, *, is_known: bool) -> None:
+    door = Door(pool)
+    if is_known:
+        await save_channel(pool, practice, door.channel_id, SMS, None)
+        await door.text(PHONE)
+        await forget_channel(pool, practice, door.channel_id)
+
+    assert await door.arrivals.ask(door.channel_id, PHONE) is None
