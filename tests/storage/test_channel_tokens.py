@@ -12,7 +12,7 @@ from ingest.app import SCHEMA
 from ingest.configuration import Adapter, Channel, TelnyxSms, TwilioSms
 from ingest.storage.channels import (
     NOTED_EVERY,
-    channel_at,
+    Arrivals,
     channels_of,
     note_use,
     reseal_channels,
@@ -71,13 +71,13 @@ async def test_a_providers_token_is_in_no_row_and_works_all_the_same(place: Plac
     sealer = Sealer.of(KEY)
     for name, channel in (("sms", SMS), ("telnyx", TELNYX), ("mute", MUTE)):
         await place.save(name, channel, sealer)
-    placed = await channel_at(place.pool, place.id("sms"), sealer)
+    arrival = await Arrivals(place.pool, sealer).ask(place.id("sms"), "")
 
     assert "twilio-sms" in await place.stored()
     assert TOKEN not in await place.stored()
     assert await place.read(sealer) == {SMS, TELNYX, MUTE}
-    assert placed is not None
-    assert placed.channel == SMS
+    assert arrival is not None
+    assert arrival.at.channel == SMS
 
 
 async def test_a_token_from_before_there_was_a_key_works_and_is_sealed_when_somebody_says_so(place: Place) -> None:
@@ -108,7 +108,7 @@ async def test_without_its_key_a_token_lets_nobody_in_and_its_channel_is_still_s
 ) -> None:
     await place.save("sms", SMS, Sealer.of(KEY))
     with pytest.raises(Unopenable):
-        await channel_at(place.pool, place.id("sms"), sealer)
+        await Arrivals(place.pool, sealer).ask(place.id("sms"), "")
     (shown,) = (await shown_channels(place.pool, place.practice_id)).values()
 
     assert shown.form == {"kind": "twilio-sms", "number": SMS.number, "account_sid": "AC1", "answers_keywords": True}
@@ -126,7 +126,7 @@ async def test_a_sealed_token_is_of_no_use_in_another_channel(place: Place) -> N
             place.practice_id, place.id("other"), place.id("sms"),
         )  # fmt: skip
     with pytest.raises(Unopenable):
-        await channel_at(place.pool, place.id("other"), sealer)
+        await Arrivals(place.pool, sealer).ask(place.id("other"), "")
 
 
 async def test_of_an_adapters_token_the_last_use_is_known_and_a_new_token_was_never_used(place: Place) -> None:

@@ -14,7 +14,7 @@ from ingest.adapters import twilio
 from ingest.configuration import TelnyxSms, TwilioSms, TwilioVoice
 from ingest.domain.phones import e164
 from ingest.publishing import Doors
-from ingest.storage.channels import Arrival, PlacedChannel, channel_at
+from ingest.storage.channels import Arrival, PlacedChannel
 from shared_web import Problem, bounded_body
 
 MOST_BYTES = 256 * 1024
@@ -70,7 +70,7 @@ async def from_twilio(parts: Doors, channel_id: str, request: Request, kind: typ
     except ValueError:
         raise Problem(HTTPStatus.BAD_REQUEST, "This is no form") from None
     words = {name: value.replace("\0", "\ufffd") for name, value in form}  # PostgreSQL keeps no NUL
-    arrival, channel = await channel_for(parts, channel_id, kind, phone=words.get("From"))
+    arrival, channel = await channel_for(parts, channel_id, kind, words.get("From", ""))
     query = f"?{request.url.query}" if request.url.query else ""
     url = f"{parts.public_url}{request.url.path}{query}"
     token = getattr(channel, "auth_token", "")
@@ -79,16 +79,9 @@ async def from_twilio(parts: Doors, channel_id: str, request: Request, kind: typ
     return Signed(arrival, words), channel
 
 
-async def channel_for(parts: Doors, channel_id: str, kind: type[C], *, phone: str | None = None) -> tuple[Arrival, C]:
-    """A channel of this kind, as something arrives there and by itself. Raises a 404 problem.
-
-    Where it comes from a `phone`, what is known of that is asked as well.
-    """
-    arrival: Arrival | None = None
-    if phone is not None:
-        arrival = await parts.arrivals.ask(channel_id, phone)
-    elif (placed := await channel_at(parts.pool, channel_id, parts.sealer)) is not None:
-        arrival = Arrival(placed)
+async def channel_for(parts: Doors, channel_id: str, kind: type[C], phone: str) -> tuple[Arrival, C]:
+    """A channel of this kind, as something arrives there from a phone, and by itself. Raises a 404 problem."""
+    arrival = await parts.arrivals.ask(channel_id, phone)
     if arrival is None or not isinstance(arrival.at.channel, kind):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such channel")
     return arrival, arrival.at.channel

@@ -80,8 +80,8 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
             told = telnyx.read_webhook(body)
         except ValidationError:
             raise Problem(HTTPStatus.BAD_REQUEST, "This is no webhook of Telnyx") from None
-        phone = told.sender.phone_number if isinstance(told, telnyx.ReceivedText) else None
-        arrival, channel = await channel_for(parts, channel_id, TelnyxSms, phone=phone)
+        phone = told.sender.phone_number if isinstance(told, telnyx.ReceivedText) else ""
+        arrival, channel = await channel_for(parts, channel_id, TelnyxSms, phone)
         if not telnyx.is_signed(channel.public_key, body, telnyx_timestamp, telnyx_signature_ed25519, parts.clock()):
             raise not_signed()
         if isinstance(told, StatusReport):

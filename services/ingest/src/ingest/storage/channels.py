@@ -58,8 +58,10 @@ class Arrival:
     """Where something came in, and what was told together with that."""
 
     at: PlacedChannel
-    known: Known | None = None
-    is_spool_empty: bool = False
+    known: Known | None
+    """Of the phone that it came from."""
+    is_spool_empty: bool
+    """No event waited for Kafka when this was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,6 @@ async def channels_of(pool: "Pool", practice_id: str, sealer: Sealer | None) -> 
     }
 
 
-async def channel_at(pool: "Pool", channel_id: str, sealer: Sealer | None) -> PlacedChannel | None:
-    """The channel with this id, whichever practice has it; None when none has. Raises `Unopenable`."""
-    row = await pool.fetchrow("SELECT * FROM channel_at($1)", channel_id)
-    if row is None or row["configuration"] is None:
-        return None
-    return _placed(row["practice"], channel_id, row["configuration"], row["profile"], row["contact_key"], sealer)
-
-
 class Arrivals:
     """Asks about what arrives from a phone, all in one round trip: its channel, whose phone it is, what waits for Kafka.
 
@@ -156,7 +150,10 @@ class Arrivals:
         self._last: dict[str, PlacedChannel] = {}
 
     async def ask(self, channel_id: str, phone: str) -> "Arrival | None":
-        """About this channel and this phone, as the provider spells it. None and `Unopenable` as of `channel_at`."""
+        """About this channel, whichever practice has it, and this phone, as the provider spells it; "" is nobody's.
+
+        None when no practice has such a channel. Raises `Unopenable`.
+        """
         address_id, spelled = self._last[channel_id].address_of(phone) if channel_id in self._last else (None, phone)
         row = await self._pool.fetchrow(_ARRIVAL, channel_id, address_id, spelled)
         if row is None or row["configuration"] is None:
