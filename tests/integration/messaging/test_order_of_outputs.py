@@ -10,7 +10,10 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared_database import DatabaseLogin, create_pool
-from shared_messaging import Batch, Engine, KafkaConnection, Publisher, Subscription
+from shared_messaging import Batch, Engine, KafkaConnection, Outgoing, Publisher, Subscription
+from shared_messaging.fence import outputs_up_to
+from shared_messaging.outgoing import pack
+from shared_messaging.publisher import partition_of
 from shared_schemas.patient_messages import MessageReceivedV1
 from tests.faults.proxy import Proxy
 
@@ -97,6 +100,51 @@ async def test_whoever_takes_over_sends_what_others_wrote_before_first(stage: St
             assert await until_sent(stage, 2) == [b"m000001", b"m000002"]
         await gate.up()
         await stage.until_sent()
+
+
+@pytest_asyncio.fixture
+async def wrote(stage: Stage) -> AsyncGenerator[Callable[..., Awaitable[int]]]:
+    """Somebody has written a batch of these partitions of another topic, and not sent what follows from it; its id."""
+
+    async def write(key: bytes, message: bytes, *parts: int) -> int:
+        event = Outgoing(stage.output, key, message, ())
+        statement = "INSERT INTO batch_output (topics, parts, events) VALUES ($1, $2, $3) RETURNING id"
+        written: int = await stage.owner.fetchval(statement, ["another"] * len(parts), parts, pack([event]))
+        return written
+
+    await stage.owner.execute("TRUNCATE batch_output")
+    yield write
+    await stage.owner.execute("TRUNCATE batch_output")
+
+
+async def test_what_is_sent_for_others_takes_along_what_comes_before_it(
+    stage: Stage, wrote: Callable[..., Awaitable[int]]
+) -> None:
+    """The second batch is about our partition and another one, of which the first batch is."""
+    ours = stage.outgoing(stage.message(3))
+    key, part = ours.key or b"", partition_of(ours.key, PARTITIONS)
+    elsewhere = (part + 1) % PARTITIONS
+    await wrote(key, b"m000001", elsewhere)
+    await wrote(key, b"m000002", elsewhere, part)
+    await wrote(key, b"none of ours", (part + 2) % PARTITIONS)
+    async with stage.engine():
+        await stage.produce([stage.message(3)])
+        sent = await until_sent(stage, 3)
+
+    assert sent == [b"m000001", b"m000002", b"m000003"]
+
+
+async def test_before_an_output_goes_whatever_its_partitions_tie_it_to(
+    stage: Stage, wrote: Callable[..., Awaitable[int]]
+) -> None:
+    first = await wrote(b"a key", b"first", 0)
+    second = await wrote(b"a key", b"second", 0, 1)
+    await wrote(b"a key", b"beside", 3)
+    third = await wrote(b"a key", b"third", 1, 2)
+    last = await wrote(b"a key", b"last", 2)
+    await wrote(b"a key", b"later", 0, 1, 2)
+
+    assert [output for output, _ in await outputs_up_to(stage.owner, [last])] == [first, second, third, last]
 
 
 async def test_one_process_sends_in_the_order_of_its_writes_though_kafka_was_away(

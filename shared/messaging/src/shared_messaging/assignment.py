@@ -14,7 +14,7 @@ from shared_messaging.fence import (
     check_partition_counts,
     claim_partitions,
     forget_outputs,
-    outputs_beside,
+    outputs_up_to,
     unsent_outputs,
 )
 from shared_messaging.lane_connections import LaneConnections
@@ -167,7 +167,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._connections.seeing(()) as connection:
             await check_partition_counts(connection, counts)
             claims = await claim_partitions(connection, {key: starts[TopicPartition(*key)] for key in keys})
-            outputs = await unsent_outputs(connection, keys)
+            outputs = [output for output, _ in await unsent_outputs(connection, keys)]
             # Asked after the claims: offsets that our predecessor has handled are in the log by then.
             ends = await self._kafka.end_offsets(inputs)
             for claim in claims:
@@ -175,10 +175,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 _check_bounds(partition, starts[partition], claim.next_offset, ends[partition])
             if outputs:
                 # Not before what others wrote about the same keys and may not have sent.
-                for _, events in await outputs_beside(connection, [number for _, number in keys], outputs[-1][0]):
+                for _, events in await outputs_up_to(connection, outputs):
                     await self._publisher.send(unpack(events))
                     metrics.RESENT.labels(self.consumer.name).inc()
-                await forget_outputs(connection, [output for output, _ in outputs])
+                await forget_outputs(connection, outputs)
         by_key = {partition.key: partition for partition in partitions}
         for claim in claims:
             partition = by_key[claim.topic, claim.part]

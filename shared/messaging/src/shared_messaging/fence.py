@@ -52,8 +52,15 @@ ON CONFLICT (topic, part) DO UPDATE SET epoch = progress.epoch + 1
 RETURNING topic, part, epoch, next_offset
 """
 
-_OUTPUTS = "SELECT id, events FROM batch_output WHERE id = ANY ($1::bigint[]) ORDER BY id"
-_BESIDE = "SELECT id, events FROM batch_output WHERE parts && $1::int[] AND id <= $2 ORDER BY id"
+_UP_TO = """
+WITH RECURSIVE due AS (
+    SELECT id, parts FROM batch_output WHERE id = ANY ($1::bigint[])
+    UNION
+    SELECT earlier.id, earlier.parts
+    FROM due JOIN batch_output AS earlier ON earlier.parts && due.parts AND earlier.id < due.id
+)
+SELECT id, events FROM batch_output WHERE id IN (SELECT id FROM due) ORDER BY id
+"""
 
 _UNSENT = """
 SELECT id, events FROM batch_output
@@ -184,15 +191,13 @@ async def unsent_outputs(connection: "Connection", partitions: Sequence[tuple[st
     return [(row["id"], row["events"]) for row in rows]
 
 
-async def outputs_of(connection: "Connection", ids: Sequence[int]) -> list[tuple[int, bytes]]:
-    """Those of these outputs that are still kept, packed, oldest first: whoever sent one forgets it afterwards."""
-    rows = await connection.fetch(_OUTPUTS, ids)
-    return [(row["id"], row["events"]) for row in rows]
+async def outputs_up_to(connection: "Connection", ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    """These outputs and all that must be sent before them, packed, oldest first. What is not kept any more was sent.
 
-
-async def outputs_beside(connection: "Connection", parts: Sequence[int], last: int) -> list[tuple[int, bytes]]:
-    """All outputs of partitions of these numbers up to the one with the id `last`, packed, oldest first."""
-    rows = await connection.fetch(_BESIDE, parts, last)
+    Before an output goes what was written earlier for a partition of one of its numbers, and before that what was written
+    still earlier for one of *its* partitions: a batch of several partitions ties them together.
+    """
+    rows = await connection.fetch(_UP_TO, ids)
     return [(row["id"], row["events"]) for row in rows]
 
 

@@ -9,7 +9,7 @@ from shared_messaging import metrics
 from shared_messaging.batch import Batch
 from shared_messaging.dead_letters import Refusal, run_of_refusals
 from shared_messaging.failures import TooManyDeadLetters, UnreadableMessage
-from shared_messaging.fence import Step, outputs_of
+from shared_messaging.fence import Step, outputs_up_to
 from shared_messaging.lane_connections import LaneConnections
 from shared_messaging.options import EngineOptions
 from shared_messaging.outgoing import Outgoing, unpack
@@ -127,9 +127,14 @@ class BatchRunner:
         if not unknown:
             return []
         async with self._connections.seeing(()) as connection:
-            outputs = await outputs_of(connection, unknown)
+            outputs = dict(await outputs_up_to(connection, unknown))
         ours = {(output.topic, output.key) for output in batch.outputs}
-        return [event for _, packed in outputs for event in unpack(packed) if (event.topic, event.key) in ours]
+        return [
+            event
+            for output in await self._sent.of_others(list(outputs))
+            for event in unpack(outputs[output])
+            if (event.topic, event.key) in ours
+        ]
 
 
 def _readable(work: Work, refused: dict[Record, Refusal]) -> tuple[set[str], list[Record]]:
