@@ -65,6 +65,14 @@ async def test_an_oversized_record_fails_and_the_next_one_arrives(stage: Stage) 
     assert await stage.outputs() == [b"v"]
 
 
+async def test_what_follows_in_a_call_is_not_sent_when_kafka_did_not_take_what_comes_before(stage: Stage) -> None:
+    """Two batches of a new producer: Kafka refuses the first and would take the second."""
+    async with Publisher(stage.kafka) as publisher:
+        with pytest.raises(PublishFailed):
+            await publisher.send([Outgoing(stage.output, b"k", value, ()) for value in (b"x" * 2_000_000, b"v")])
+    assert await stage.outputs() == []
+
+
 async def test_a_producer_whose_tasks_have_died_is_replaced(stage: Stage) -> None:
     """Without them it answers nobody: who waits must not wait for ever, and the next one has another producer."""
     async with Publisher(stage.kafka, delivery_timeout=timedelta(seconds=1)) as publisher, asyncio.timeout(30):

@@ -171,18 +171,14 @@ class Publisher:
     async def _send_in_order(
         self, producer: AIOKafkaProducer, partition: TopicPartition, batches: Sequence[BatchBuilder]
     ) -> Exception | None:
-        acknowledgements: list[asyncio.Future[object]] = []
+        """Send each batch once the one before it is acknowledged: of a producer that is new to it, Kafka takes the second
+        batch also when it did not take the first.
+        """
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 for batch in batches:
-                    sent = await producer.send_batch(batch, partition.topic, partition=partition.partition)
-                    acknowledgements.append(sent)
-                await asyncio.wait(acknowledgements)
-            for sent in acknowledgements:
-                sent.result()
+                    await (await producer.send_batch(batch, partition.topic, partition=partition.partition))
         except (KafkaError, TimeoutError) as error:
-            for sent in acknowledgements:
-                sent.cancel()
             return error
         return None
 
