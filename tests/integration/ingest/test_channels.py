@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -11,9 +12,11 @@ from shared_schemas.conversation_changes import ConsentChangedV1, ContactLinkedV
 from shared_schemas.ids import message_id
 from shared_schemas.patient_messages import MessageReceivedV1
 from switchboard_cli.demo.stand_in_phones import MP3, PNG
+from switchboard_cli.demo.stand_in_telnyx import telnyx_headers
 from tests.integration.ingest.lines import (
     API,
     PRACTICE,
+    TELNYX_KEY,
     VOICE,
     Lines,
     lines,
@@ -222,6 +225,18 @@ async def test_what_an_adapter_says_is_from_the_future_is_from_now_and_the_past_
 
     assert late.received_at == now - timedelta(days=1)
     assert now <= early.received_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(("key", "status"), [(TELNYX_KEY, 400), (Ed25519PrivateKey.generate(), 403)])
+async def test_whoever_does_not_sign_is_not_told_what_is_wrong_with_a_body(
+    lines: Lines, key: Ed25519PrivateKey, status: int
+) -> None:
+    body = b"no webhook"
+    answer = await lines.http.post(
+        "/hooks/telnyx/sms/telnyx", content=body, headers=telnyx_headers(key, body, datetime.now(UTC))
+    )
+
+    assert answer.status_code == status
 
 
 async def test_a_phone_that_changed_hands_and_a_record_that_was_merged_are_followed(lines: Lines) -> None:

@@ -77,13 +77,15 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
         parts = doors()
         body = await bounded_body(request, MOST_BYTES)
         try:
-            told = telnyx.read_webhook(body)
-        except ValidationError:
-            raise Problem(HTTPStatus.BAD_REQUEST, "This is no webhook of Telnyx") from None
+            told, is_readable = telnyx.read_webhook(body), True
+        except ValidationError:  # whoever does not sign is not told
+            told, is_readable = None, False
         phone = told.sender.phone_number if isinstance(told, telnyx.ReceivedText) else ""
         arrival, channel = await channel_for(parts, channel_id, TelnyxSms, phone)
         if not telnyx.is_signed(channel.public_key, body, telnyx_timestamp, telnyx_signature_ed25519, parts.clock()):
             raise not_signed()
+        if not is_readable:
+            raise Problem(HTTPStatus.BAD_REQUEST, "This is no webhook of Telnyx")
         if isinstance(told, StatusReport):
             await note_report(parts, arrival.at.practice_id, text_id, told)
         elif told is not None:
