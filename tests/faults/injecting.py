@@ -1,7 +1,9 @@
 """The faults: what is done to which part, for how long; drawn from a seed, overlapping, and healed at the end."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +25,9 @@ PAUSE = (0.5, 4.0)
 READY_SECONDS = 180.0
 RESTARTS = 4
 """How often a start that takes longer than a minute is tried again: the machine may be busy."""
+BUSY = (5.0, 20.0)
+"""Seconds that others on the machine want all of it."""
+_BUSY = "import sys, time; end = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end: pass"
 GRACE = 15.0
 """Seconds between SIGTERM and SIGKILL. Draining takes ten at most."""
 
@@ -54,6 +59,8 @@ class Injector:
         busy = {part for fault in self.under_way for part in fault.on}
         if busy & {"postgres", "ingest.1", "ingest.2"}:
             return "PostgreSQL or ingest"
+        if "machine" in busy:
+            return "the machine"
         return "Kafka" if "kafka" in busy else "nothing of ingest's"
 
     async def run(self, seconds: float) -> None:
@@ -154,6 +161,13 @@ async def _rolling_restart(parts: Parts, _: Random) -> None:
         await _end(service, signal.SIGTERM)
         with suppress(TimeoutError):  # something else may be the matter
             await until(service.is_ready, f"{service.name} is ready", 5)
+
+
+async def _busy_machine(_: Parts, random: Random) -> None:
+    """Everything is late, by chance: what is written waits longer to be sent, and more is under way at once."""
+    command = [sys.executable, "-c", _BUSY, str(random.uniform(*BUSY))]
+    others = [await asyncio.create_subprocess_exec(*command) for _ in range(2 * (os.cpu_count() or 1))]
+    await asyncio.gather(*(one.wait() for one in others))
 
 
 # Kafka and PostgreSQL.
@@ -269,6 +283,7 @@ FAULTS: tuple[Fault, ...] = (
         _restart(lambda parts: parts.postgres, Parts.restart_postgres, signal.SIGQUIT),
     ),
     Fault("pg_terminate_backend", frozenset({"postgres"}), _terminated_backends),
+    Fault("busy machine", frozenset({"machine"}), _busy_machine),
     *_networks(),
 )
 
