@@ -13,7 +13,7 @@ _HEAD = """# Results
 
 Written by `just bench NAME --keep` and `just bench all`: the newest run of each benchmark. Medians; in brackets the lowest
 and the highest of several runs. A ratio is to a reference that was measured in the same run, on the same broker. The files
-beside this page have all runs, and the machine and the versions. There are also [two hours under faults](faults.md) and
+beside this page have all runs, and the machine and the versions. There are also [hours under faults](faults.md) and
 [where the time goes](profile.md).
 """
 
