@@ -39,8 +39,10 @@ def test_messages_that_arrive_one_by_one_are_logged_in_order_and_move_nothing(
         desk.message(said[-1]).wait_for(timeout=ARRIVES_MS)
     log = desk.page.get_by_role("log", name="Messages")
     assert [one for one in log.inner_text().splitlines() if one in said] == said
-    at_end = "(e) => e.scrollHeight - e.scrollTop - e.clientHeight < 2"
-    desk.page.wait_for_function(f"() => ({at_end})(document.querySelector('.log'))")
+    is_at_end = (
+        "() => { const e = document.querySelector('.log'); return e.scrollHeight - e.scrollTop - e.clientHeight < 2; }"
+    )
+    desk.page.wait_for_function(is_at_end)
 
     log.evaluate("(e) => e.scrollTo(0, 0)")
     log.focus()
@@ -52,7 +54,7 @@ def test_messages_that_arrive_one_by_one_are_logged_in_order_and_move_nothing(
     assert desk.page.evaluate("document.activeElement.getAttribute('role')") == "log"
     accessible(desk.page)
     below.click()
-    desk.page.wait_for_function(f"() => ({at_end})(document.querySelector('.log'))")
+    desk.page.wait_for_function(is_at_end)
 
 
 def test_a_template_is_written_by_an_administrator_and_sent_by_a_colleague(

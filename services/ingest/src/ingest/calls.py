@@ -133,7 +133,8 @@ async def _caller(parts: Doors, signed: Signed) -> tuple[Sender, str | None]:
     if call is None and "From" not in signed.form:
         raise Problem(HTTPStatus.NOT_FOUND, "There was no such call")
     phone, extension = call or (signed.phone, None)
-    return await caller_at(parts.pool, signed.at.practice_id, signed.at.contact_key, phone), extension
+    at, known = signed.at, signed.arrival.known
+    return await caller_at(parts.pool, at.practice_id, at.contact_key, phone, known), extension
 
 
 async def _extensions(parts: Doors, practice_id: str) -> set[str]:

@@ -89,8 +89,8 @@ def _add_telnyx(router: APIRouter, doors: Callable[[], Doors]) -> None:
         if isinstance(told, StatusReport):
             await note_report(parts, arrival.at.practice_id, text_id, told)
         elif told is not None:
-            phone = e164(told.sender.phone_number, arrival.at.country)
-            await accept_text(parts, IncomingText(arrival, phone, told.id, told.text, told.files), channel)
+            spelled = e164(phone, arrival.at.country)
+            await accept_text(parts, IncomingText(arrival, spelled, told.id, told.text, told.files), channel)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

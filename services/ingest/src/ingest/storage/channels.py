@@ -149,7 +149,7 @@ class Arrivals:
         self._sealer = sealer
         self._last: dict[str, PlacedChannel] = {}
 
-    async def ask(self, channel_id: str, phone: str) -> "Arrival | None":
+    async def ask(self, channel_id: str, phone: str) -> Arrival | None:
         """About this channel, whichever practice has it, and this phone, as the provider spells it; "" is nobody's.
 
         None when no practice has such a channel. Raises `Unopenable`.

@@ -70,19 +70,39 @@ class Writer:
 
 
 async def writer_at(
-    pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str, channel_id: str, known: Known | None
+    pool: "Pool",
+    practice_id: str,
+    contact_key: bytes | None,
+    phone: str,
+    channel_id: str | None,
+    known: Known | None = None,
 ) -> Writer:
     """Who writes from this phone (E.164), by this channel. A contact is kept, so that staff can find out who it is; so is
     where a patient texts from: answers go there, through the same channel.
 
     `known` is what was told of an address before; of no use when that is another one.
     """
-    return await _known_writer(pool, practice_id, contact_key, phone, channel_id, known)
+    if contact_key is None:
+        async with practice_scope(pool, practice_id) as connection:
+            contact_key = await _contact_key(connection, practice_id)
+    address_id = ids.contact_id(contact_key, practice_id, phone)
+    if known is None or known.address_id != address_id:
+        (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
+        known = Known.of(address_id, row)
+    sender = sender_of(address_id, known.patients, known.linked_to)
+    new_contact = address_id if sender.identity != "matched" and not known.is_contact else None
+    answer_through = channel_id if sender.patient_id not in known.answered else None
+    if new_contact is not None or answer_through is not None:
+        kept = (practice_id, new_contact, sender.patient_id, phone, answer_through)
+        await pool.execute("SELECT keep_writer($1, $2, $3, $4, $5)", *kept)
+    return Writer(sender, known.has_opted_out)
 
 
-async def caller_at(pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str) -> Sender:
+async def caller_at(
+    pool: "Pool", practice_id: str, contact_key: bytes | None, phone: str, known: Known | None = None
+) -> Sender:
     """Who calls from this phone (E.164). A contact is kept as well; texts are not answered to a phone that calls."""
-    return (await _known_writer(pool, practice_id, contact_key, phone, None)).sender
+    return (await writer_at(pool, practice_id, contact_key, phone, None, known)).sender
 
 
 async def patients_with_phone(pool: "Pool", practice_id: str, phone: str) -> list[str]:
@@ -123,30 +143,6 @@ async def subject_of(connection: "Connection", practice_id: str, address: str) -
 
 async def _patients(connection: "Connection", question: str, practice_id: str, *arguments: object) -> list[str]:
     return [row["patient_id"] for row in await connection.fetch(question, practice_id, *arguments)]
-
-
-async def _known_writer(
-    pool: "Pool",
-    practice_id: str,
-    contact_key: bytes | None,
-    phone: str,
-    channel_id: str | None,
-    known: Known | None = None,
-) -> Writer:
-    if contact_key is None:
-        async with practice_scope(pool, practice_id) as connection:
-            contact_key = await _contact_key(connection, practice_id)
-    address_id = ids.contact_id(contact_key, practice_id, phone)
-    if known is None or known.address_id != address_id:
-        (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
-        known = Known.of(address_id, row)
-    sender = sender_of(address_id, known.patients, known.linked_to)
-    new_contact = address_id if sender.identity != "matched" and not known.is_contact else None
-    answer_through = channel_id if sender.patient_id not in known.answered else None
-    if new_contact is not None or answer_through is not None:
-        kept = (practice_id, new_contact, sender.patient_id, phone, answer_through)
-        await pool.execute("SELECT keep_writer($1, $2, $3, $4, $5)", *kept)
-    return Writer(sender, known.has_opted_out)
 
 
 async def _contact_key(connection: "Connection", practice_id: str) -> bytes:
