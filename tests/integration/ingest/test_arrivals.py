@@ -1,12 +1,13 @@
 """What is told of a text's channel and of its writer in one question is what each question by itself would tell."""
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ingest.configuration import TwilioSms
-from ingest.storage.channels import Arrivals, forget_channel, save_channel
+from ingest.storage.channels import Arrival, Arrivals, forget_channel, save_channel
 from ingest.storage.contacts import Writer, subject_of, writer_at
 from shared_database import practice_scope
 from tests.integration.ingest.test_contacts import NOW, OTHER_PHONE, PHONE, know, pool, practice
@@ -85,3 +86,31 @@ async def test_no_channel_is_no_arrival(pool: "Pool", practice: str, *, is_known
         await forget_channel(pool, practice, door.channel_id)
 
     assert await door.arrivals.ask(door.channel_id, PHONE) is None
+
+
+async def test_each_of_many_at_once_is_told_of_its_own_channel_and_writer(pool: "Pool", practice: str) -> None:
+    doors = [Door(pool) for _ in range(20)]
+    arrivals = doors[0].arrivals
+    for number, door in enumerate(doors):
+        await save_channel(pool, f"{practice}-{number}", door.channel_id, SMS, None)
+        await know(pool, f"{practice}-{number}", f"pt-{number}", [PHONE])
+        await door.text(PHONE)  # the practice has a key from now on
+    for door in doors:
+        await arrivals.ask(door.channel_id, PHONE)  # which is known here, too
+
+    told = await asyncio.gather(
+        *(arrivals.ask(door.channel_id, PHONE) for door in doors),
+        arrivals.ask("no-such-channel", PHONE),
+        arrivals.ask(doors[0].channel_id, "\ud800"),  # no text: nothing can be asked of it
+        return_exceptions=True,
+    )
+
+    found = [one for one in told if isinstance(one, Arrival)]
+    assert [(one.at.practice_id, one.at.channel_id) for one in found] == [
+        (f"{practice}-{number}", door.channel_id) for number, door in enumerate(doors)
+    ]
+    assert [one.known.patients for one in found if one.known is not None] == [
+        [f"pt-{number}"] for number in range(len(doors))
+    ]
+    assert told[-2] is None
+    assert isinstance(told[-1], ValueError)

@@ -12,7 +12,7 @@ import pytest
 
 from notifier.cursors import Cursor
 from notifier.domain.visibility import Member, Practice
-from notifier.staff_log import PartitionLog, entry_of
+from notifier.staff_log import PartitionLog, new_entries
 from shared_messaging import Outgoing, Record
 from shared_schemas import topics
 from shared_schemas.staff_notifications import MessageAnnouncedV1, SettingsAnnouncedV1
@@ -66,7 +66,6 @@ def test_only_newer_settings_hide_an_event(made_by: int, known: int, is_shown: b
     told = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     told |= {"visible_to": [NEWCOMER], "was": None, "settings_version": made_by}
     told["message"] |= {"destination": IN_UNASSIGNED, "audience": []}
-    entry = entry_of(record(7, MessageAnnouncedV1.model_validate(told)))
-    assert entry is not None
+    (entry,) = new_entries([record(7, MessageAnnouncedV1.model_validate(told))], set())
     outside = Practice(known, (Member(NEWCOMER, is_active=True, is_administrator=False, sees_unassigned=False),), {})
     assert (entry.frame_for(NEWCOMER, outside) is not None) is is_shown

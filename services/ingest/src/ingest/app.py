@@ -65,7 +65,7 @@ def subscriptions() -> list[Subscription]:
     return [
         Subscription((topics.PATIENTS,), handlers.on_patients, "patients"),
         Subscription((topics.PRACTICE_SETTINGS,), handlers.on_practice_settings, "practice-settings"),
-        Subscription((topics.ROUTED_MESSAGES,), handlers.on_routed_messages, "routed-messages"),
+        Subscription((topics.ROUTED_MESSAGES,), handlers.on_routed_messages, "routed-messages", is_hurried=False),
     ]
 
 

@@ -59,7 +59,7 @@ def subscriptions(handlers: Handlers) -> list[Subscription]:
         Subscription((topics.PRACTICE_SETTINGS,), handlers.on_practice_settings, "practice-settings"),
         Subscription((topics.PATIENTS,), handlers.on_patients, "patients"),
         Subscription((topics.PRACTICE_DIRECTORY,), handlers.on_practice_directory, "practice-directory"),
-        Subscription((topics.STAFF_NOTIFICATIONS,), handlers.on_staff_notifications, "webhooks"),
+        Subscription((topics.STAFF_NOTIFICATIONS,), handlers.on_staff_notifications, "webhooks", is_hurried=False),
     ]
 
 

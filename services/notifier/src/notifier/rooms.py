@@ -14,7 +14,7 @@ from notifier.domain.visibility import Practice
 from notifier.staff_log import Entry, frame
 from notifier.views import PersonCounts
 from shared_database import DATABASE_FAILURES
-from shared_schemas.staff_notifications import SettingsAnnouncedV1
+from shared_schemas.staff_notifications import SettingsAnnouncedV1, StaffEvent
 
 CLIENT_BYTES = 1024 * 1024
 """What waits for a slow client before it is cut. It resumes by its cursor."""
@@ -102,16 +102,16 @@ class Room:
         """Stop counting."""
         self._task.cancel()
 
-    def hand_out(self, entry: Entry) -> None:
+    def hand_out(self, entry: Entry, event: StaffEvent) -> None:
         """Give an event to everybody who gets it."""
         for client in self.clients:
             data = entry.frame_for(client.staff_id, self.practice, client.wanted)
             if data is not None:
                 client.give(data)
-        if isinstance(entry.event, SettingsAnnouncedV1):
+        if isinstance(event, SettingsAnnouncedV1):
             self._settings_changed.set()
             for client in self.clients:
-                if client.staff_id in entry.event.deactivated:
+                if client.staff_id in event.deactivated:
                     client.finish("deactivated")
         self._count(*entry.frames)
 

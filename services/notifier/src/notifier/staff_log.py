@@ -1,8 +1,13 @@
-"""The recent part of `staff-notifications` in memory, ready to be sent: each record is read and encoded once."""
+"""The recent part of `staff-notifications` in memory, ready to be sent: each record is read and encoded once.
+
+Kept of a record is little more than its bytes. The collector of garbage looks at every other object that is alive, and while
+it does all streams stand still: hundreds of thousands of events are a second of it.
+"""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pydantic_core import to_json
 
@@ -44,7 +49,6 @@ class Entry:
     offset: int
     check: str
     practice_id: str
-    event: StaffEvent
     frames: Mapping[str | None, bytes]
     """The server-sent event for each staff member who gets it; under None, for everybody of the practice."""
     listings: tuple[Listing, ...]
@@ -84,8 +88,8 @@ class PartitionLog:
     _checks: "OrderedDict[int, str]" = field(default_factory=OrderedDict)
     """Of every record by its offset: clients' cursors are of those, too, that are left out here."""
 
-    def append(self, record: Record) -> Entry | None:
-        """Take in the next record; None when its id is known already, or it cannot be read."""
+    def append(self, record: Record) -> tuple[Entry, StaffEvent] | None:
+        """Take in the next record; None when its id is known already, or it cannot be read. The event is not kept."""
         self.next_offset = record.offset + 1
         self.last_id = ce_id = id_of(record)
         is_known = ce_id in self._known
@@ -95,13 +99,15 @@ class PartitionLog:
         for bounded in (self._known, self._checks):
             if len(bounded) > KNOWN_IDS:
                 bounded.popitem(last=False)
-        entry = None if is_known else entry_of(record)
-        if entry is not None:
-            self.entries.append(entry)
-            self._size += entry.size
-            while self._size > RING_BYTES:
-                self._forget_first()
-        return entry
+        event = None if is_known else _event_of(record)
+        if event is None:
+            return None
+        entry = _entry_of(record, event)
+        self.entries.append(entry)
+        self._size += entry.size
+        while self._size > RING_BYTES:
+            self._forget_first()
+        return entry, event
 
     def after(self, cursor: Cursor) -> list[Entry] | None:
         """What came after the record of the cursor; None when memory does not have that very record."""
@@ -126,45 +132,50 @@ def cursor_of(record: Record) -> Cursor:
     return Cursor.after(record.partition, record.offset, id_of(record))
 
 
-def entry_of(record: Record) -> Entry | None:
-    """The record, encoded for its readers; None when it cannot be read: the topic is ours alone, so nobody is owed it."""
-    try:
-        event = read_event(record)
-    except UnreadableMessage:
-        return None
-    if not isinstance(event, StaffEvent):
-        return None
-    cursor = cursor_of(record)
-    frames = dict(_frames(event, str(cursor)))
-    size = sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200
-    made_by = event.settings_version if isinstance(event, ListedEvent) else 0
-    return Entry(
-        record.offset,
-        cursor.check,
-        event.practice_id,
-        event,
-        frames,
-        tuple(_listings(event)),
-        _actor(event),
-        made_by,
-        size,
-    )
-
-
 def new_entries(records: Sequence[Record], seen: set[str]) -> Iterator[Entry]:
     """The records as entries, without repetitions; `seen` is added to."""
     for record in records:
         ce_id = id_of(record)
-        entry = None if ce_id in seen else entry_of(record)
+        event = None if ce_id in seen else _event_of(record)
         seen.add(ce_id)
-        if entry is not None:
-            yield entry
+        if event is not None:
+            yield _entry_of(record, event)
 
 
 def frame(name: str, data: bytes, cursor: str | None = None) -> bytes:
     """A server-sent event: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
     id_line = b"" if cursor is None else b"id: " + cursor.encode() + b"\n"
     return b"event: " + name.encode() + b"\n" + id_line + b"data: " + data + b"\n\n"
+
+
+def _event_of(record: Record) -> StaffEvent | None:
+    """None when it cannot be read: the topic is ours alone, so nobody is owed it."""
+    try:
+        event = read_event(record)
+    except UnreadableMessage:
+        return None
+    return event if isinstance(event, StaffEvent) else None
+
+
+def _entry_of(record: Record, event: StaffEvent) -> Entry:
+    cursor = cursor_of(record)
+    frames = dict(_frames(event, str(cursor)))
+    return Entry(
+        record.offset,
+        cursor.check,
+        event.practice_id,
+        frames,
+        tuple(_one_of_equals(listing) for listing in _listings(event)),  # type: ignore[arg-type]  # frozen, so hashable
+        _actor(event),
+        settings_version=event.settings_version if isinstance(event, ListedEvent) else 0,
+        size=sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200,
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _one_of_equals(listing: Listing) -> Listing:
+    """The same object for equal listings: most conversations of a practice are listed in a few ways."""
+    return listing
 
 
 def _frames(event: StaffEvent, cursor: str) -> Iterator[tuple[str | None, bytes]]:

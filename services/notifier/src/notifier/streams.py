@@ -24,6 +24,7 @@ from shared_schemas.staff_notifications import (
     ActionRejectionAnnouncedV1,
     ConversationAnnouncedV1,
     MessageAnnouncedV1,
+    StaffEvent,
 )
 from shared_web import Principal
 
@@ -270,18 +271,18 @@ class StaffStreams:
 
     def _receive(self, records: Sequence[Record]) -> None:
         for record in records:
-            entry = self._logs[record.partition].append(record)
-            if entry is not None:
-                self._hand_out(entry)
+            taken = self._logs[record.partition].append(record)
+            if taken is not None:
+                self._hand_out(*taken)
                 note_delivery(record)
         self._has_received.set()
         self._has_received = asyncio.Event()
 
-    def _hand_out(self, entry: Entry) -> None:
+    def _hand_out(self, entry: Entry, event: StaffEvent) -> None:
         room = self._rooms.get(entry.practice_id)
         if room is not None:
-            room.hand_out(entry)
-        match entry.event:
+            room.hand_out(entry, event)
+        match event:
             case MessageAnnouncedV1(message=message):
                 if self._tail.is_caught_up:
                     TOLD_SECONDS.observe(max(0.0, time() - message.received_at.timestamp()))

@@ -1,6 +1,6 @@
 """Channels: where messages of a practice come in, and what its texts go out through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.configuration import Adapter, Channel, Profile
 from ingest.domain.phones import e164
+from ingest.storage.asking import AskedTogether
 from ingest.storage.channel_secrets import read_channel, stored_form, without_secrets
 from ingest.storage.contacts import Known
 from ingest.storage.owners import claim, digest, give_up
 from ingest.storage.practices import Taken, read_profile
-from shared_database import practice_scope
+from shared_database import UNKEEPABLE, practice_scope
+from shared_database.pools import columns
 from shared_database.sealing import Sealer
 from shared_schemas import ids
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Pool
+    from shared_database.pools import Connection, Pool, Row
 
-_ARRIVAL = """
+_ARRIVALS = """
 SELECT at.*, writer.*, NOT EXISTS (SELECT FROM spooled) AS is_spool_empty
-FROM channel_at($1) AS at CROSS JOIN LATERAL writer_at(at.practice, $2, $3, $1) AS writer
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (channel_id, address_id, phone, place)
+CROSS JOIN LATERAL channel_at(asked.channel_id) AS at
+CROSS JOIN LATERAL writer_at(at.practice, asked.address_id, asked.phone, asked.channel_id) AS writer
+ORDER BY place
 """
 _REMEMBERED = 10_000
 """Channels that are remembered from the last time."""
@@ -138,6 +143,7 @@ async def channels_of(pool: "Pool", practice_id: str, sealer: Sealer | None) -> 
 
 class Arrivals:
     """Asks about what arrives from a phone, all in one round trip: its channel, whose phone it is, what waits for Kafka.
+    What arrives while others are asked about shares the next round trip.
 
     What stands for a phone is made with a key of the practice, and the answer says of which practice the channel is. So the
     question is asked with what it was at the last time; what is told of another address is of no use to `writer_at`, which
@@ -148,6 +154,7 @@ class Arrivals:
         self._pool = pool
         self._sealer = sealer
         self._last: dict[str, PlacedChannel] = {}
+        self._rows = AskedTogether(self._ask, spoilt_by=(*UNKEEPABLE, ValueError))
 
     async def ask(self, channel_id: str, phone: str) -> Arrival | None:
         """About this channel, whichever practice has it, and this phone, as the provider spells it; "" is nobody's.
@@ -155,8 +162,8 @@ class Arrivals:
         None when no practice has such a channel. Raises `Unopenable`.
         """
         address_id, spelled = self._last[channel_id].address_of(phone) if channel_id in self._last else (None, phone)
-        row = await self._pool.fetchrow(_ARRIVAL, channel_id, address_id, spelled)
-        if row is None or row["configuration"] is None:
+        row = await self._rows.ask((channel_id, address_id, spelled))
+        if row["configuration"] is None:
             return None
         at = _placed(
             row["practice"], channel_id, row["configuration"], row["profile"], row["contact_key"], self._sealer
@@ -165,6 +172,9 @@ class Arrivals:
             self._last.clear()
         self._last[channel_id] = at
         return Arrival(at, Known.of(address_id, row) if address_id else None, is_spool_empty=row["is_spool_empty"])
+
+    async def _ask(self, questions: "Sequence[tuple[str, str | None, str]]") -> "Sequence[Row]":
+        return await self._pool.fetch(_ARRIVALS, *columns(questions, 3))
 
 
 async def reseal_channels(pool: "Pool", practice_id: str, sealer: Sealer) -> int:
