@@ -3,6 +3,7 @@
 That goes by the newer of two settings: those it was made by, and those we know of.
 """
 
+import gc
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -51,6 +52,24 @@ def test_what_came_after_a_record_is_not_found_once_some_of_it_is_forgotten(monk
     first = log.entries[0].offset
     assert first > 0
     assert [cursor.offset for cursor in cursors if log.after(cursor) is not None] == list(range(first, 50))
+
+
+def test_of_a_message_little_is_kept_that_the_collector_of_garbage_looks_at() -> None:
+    told = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    log, count = PartitionLog(0), 500
+
+    def take_in(first: int) -> int:
+        for offset in range(first, first + count):
+            message = told["message"] | {"message_id": f"message-{offset}"}
+            log.append(record(offset, MessageAnnouncedV1.model_validate(told | {"message": message})))
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = take_in(0)
+    after = take_in(count)
+
+    assert len(log.entries) == 2 * count
+    assert (after - before) / count < 4
 
 
 @pytest.mark.parametrize(
