@@ -29,9 +29,9 @@ def record(offset: int, event: Event) -> Record:
     return Record(out.topic, 0, offset, out.key, out.value, out.headers, 0)
 
 
-def log_of(versions: Sequence[int]) -> tuple[PartitionLog, list[Cursor]]:
+def log_of(versions: Sequence[int], sharing: int = 1) -> tuple[PartitionLog, list[Cursor]]:
     """A log of one settings event for each of these, and the cursor after each."""
-    log, cursors = PartitionLog(0), []
+    log, cursors = PartitionLog(0, sharing=sharing), []
     for offset, version in enumerate(versions):
         log.append(record(offset, SettingsAnnouncedV1(practice_id="a-practice", version=version)))
         cursors.append(Cursor.after(0, offset, log.last_id))
@@ -46,9 +46,12 @@ def test_what_comes_after_a_repetition_is_found_in_memory() -> None:
     assert log.after(Cursor.after(0, 2, "another record's")) is None
 
 
-def test_what_came_after_a_record_is_not_found_once_some_of_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifier.staff_log.RING_BYTES", 1_000)
-    log, cursors = log_of(range(50))
+@pytest.mark.parametrize("sharing", [1, 24])
+def test_what_came_after_a_record_is_not_found_once_some_of_it_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch, sharing: int
+) -> None:
+    monkeypatch.setattr("notifier.staff_log.RING_BYTES", 1_000 * sharing)
+    log, cursors = log_of(range(50), sharing)
     first = log.entries[0].offset
     assert first > 0
     assert [cursor.offset for cursor in cursors if log.after(cursor) is not None] == list(range(first, 50))

@@ -36,10 +36,10 @@ from shared_schemas.staff_notifications import (
     WebhookDisabledV1,
 )
 
-RING_BYTES = 16 * 1024 * 1024
-"""Of each partition. A client that comes back later than this is served from Kafka."""
-KNOWN_IDS = 50_000
-"""A batch that is sent again repeats its ids within seconds."""
+RING_BYTES = 64 * 1024 * 1024
+"""Of all partitions together; a process takes about twice as much for it. Who comes back later is served from Kafka."""
+KNOWN_IDS = 100_000
+"""Of all partitions together. A batch that is sent again repeats its ids within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ class PartitionLog:
     number: int
     next_offset: int = 0
     """The offset after the newest record that was read."""
+    sharing: int = 1
+    """How many partitions share the memory."""
     last_id: str | None = None
     entries: deque[Entry] = field(default_factory=deque[Entry])
     _size: int = 0
@@ -97,7 +99,7 @@ class PartitionLog:
         self._known.move_to_end(ce_id)
         self._checks[record.offset] = check_of(ce_id)
         for bounded in (self._known, self._checks):
-            if len(bounded) > KNOWN_IDS:
+            if len(bounded) > KNOWN_IDS // self.sharing:
                 bounded.popitem(last=False)
         event = None if is_known else _event_of(record)
         if event is None:
@@ -105,7 +107,7 @@ class PartitionLog:
         entry = _entry_of(record, event)
         self.entries.append(entry)
         self._size += entry.size
-        while self._size > RING_BYTES:
+        while self._size > RING_BYTES // self.sharing:
             self._forget_first()
         return entry, event
 

@@ -82,8 +82,9 @@ class StaffStreams:
     async def __aenter__(self) -> Self:
         """Begin to read. Returns before the history is read; see `is_ready`."""
         await self._tail.__aenter__()
+        partitions = self._tail.partitions
         self._logs = {
-            number: PartitionLog(number, self._tail.position(number)) for number in range(self._tail.partitions)
+            number: PartitionLog(number, self._tail.position(number), partitions) for number in range(partitions)
         }
         return self
 
