@@ -97,10 +97,18 @@ async def test_stopping_finishes_and_sends_what_is_in_flight(stage: Stage) -> No
     assert await stage.unsent() == []
 
 
-async def test_a_tiny_queue_holds_fetching_back_and_loses_nothing(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"queue_limit": 10, "max_batch": 40, "own_lane_from": 20},
+        {"queue_bytes": 5_000, "max_batch_bytes": 8_000, "own_lane_from": 20},
+    ],
+)
+async def test_a_tiny_queue_holds_fetching_back_and_loses_nothing(stage: Stage, bounds: dict[str, int]) -> None:
     await stage.produce([stage.message(n, patient=n) for n in range(2_000)])
-    async with stage.engine(queue_limit=10, max_batch=40, own_lane_from=20):
+    async with stage.engine(**bounds):
         await stage.until_handled(2_000, patience=40)
+    assert max(stage.batch_sizes) <= 40
     assert await stage.effect_count() == 2_000
     assert set((await stage.effects()).values()) == {1}
 

@@ -9,10 +9,11 @@ from shared_messaging.dead_letters import run_of_refusals
 from shared_messaging.partition import AssignedPartition
 
 OPTIONS = EngineOptions(max_batch=8, own_lane_from=4, first_backoff=timedelta(seconds=1))
+MANY_BYTES = 1_000_000
 
 
-def record(offset: int, key: bytes | None = b"p1/c1") -> Record:
-    return Record("messages", 0, offset, key, b"{}", (), 0)
+def record(offset: int, key: bytes | None = b"p1/c1", value: bytes | None = b"{}") -> Record:
+    return Record("messages", 0, offset, key, value, (), 0)
 
 
 def claimed(next_offset: int = 0) -> AssignedPartition:
@@ -31,11 +32,39 @@ def test_records_that_are_handled_or_waiting_already_are_left_out() -> None:
 def test_a_step_goes_from_the_stored_offset_to_after_the_last_record() -> None:
     partition = claimed(next_offset=5)
     partition.accept([record(7), record(9)])
-    step = partition.step(partition.first(8))
+    step = partition.step(partition.first(8, MANY_BYTES))
     assert (step.epoch, step.start_offset, step.next_offset) == (3, 5, 10)
     partition.handled(step)
     assert partition.next_offset == 10
     assert not partition.waiting
+
+
+def test_a_batch_is_bounded_in_bytes_and_has_one_record_at_least() -> None:
+    partition = claimed()
+    partition.accept(
+        [record(0, value=b"x" * 5_000), record(1, value=None), *(record(n, value=b"x" * 400) for n in range(2, 9))]
+    )
+    assert [one.offset for one in partition.first(8, 1_000)] == [0]
+    partition.handled(partition.step(partition.first(1, 1_000)))
+    assert [one.offset for one in partition.first(8, 1_000)] == [1, 2, 3]
+    assert len(partition.first(8, MANY_BYTES)) == 8
+
+
+def test_long_records_fill_a_queue_as_many_do_and_it_has_room_again_once_they_are_handled() -> None:
+    partition = claimed()
+    half = OPTIONS.queue_bytes // 2
+    partition.accept([record(0, value=b"x" * half), record(1, value=b"x" * half)])
+    assert partition.has_room()
+    partition.accept([record(2)])
+    assert not partition.has_room()
+    partition.handled(partition.step(partition.first(1, MANY_BYTES)))
+    assert partition.has_room()
+    assert not partition.has_room(0.5)
+    partition.lose()
+    assert partition.has_room(0)
+    partition.claim(4, 1)
+    partition.accept([record(n) for n in range(1, OPTIONS.queue_limit + 2)])
+    assert not partition.has_room()
 
 
 def test_missing_offsets_are_noticed_once() -> None:
@@ -58,7 +87,7 @@ def test_failures_wait_longer_each_time_up_to_the_bound_and_success_forgets_them
         assert partition.is_ready(100.0 + longest)
     assert partition.failing_since == 100.0
     assert partition.wants_own_lane
-    partition.handled(partition.step(partition.first(1)))
+    partition.handled(partition.step(partition.first(1, MANY_BYTES)))
     assert partition.failing_since is None
     assert not partition.wants_own_lane
 
@@ -77,7 +106,7 @@ def test_batches_that_were_narrowed_grow_again() -> None:
     partition.limit = 1
     sizes: list[int] = []
     while partition.waiting:
-        records = partition.first(partition.limit)
+        records = partition.first(partition.limit, MANY_BYTES)
         sizes.append(len(records))
         partition.handled(partition.step(records))
     assert sizes == [1, 2, 4, 1]

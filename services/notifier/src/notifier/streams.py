@@ -35,6 +35,9 @@ HISTORY = 2_000
 is looked for what is only repeated after a cursor, too."""
 REPLAY_LIMIT = 20_000
 """A client that missed more of its partition re-reads the snapshot: that is faster than the replay."""
+REPLAYS_AT_ONCE = 4
+"""Clients whose replay is read from Kafka at the same time; each holds what its practice missed. In the morning a hundred
+laptops wake up within a minute."""
 REPLAY_FRAMES = 100
 """How many missed events are sent in one piece: a replay waits for its client like everything else."""
 START_SECONDS = 10.0
@@ -77,6 +80,7 @@ class StaffStreams:
         self._rooms: dict[str, Room] = {}
         self._waiters: dict[str, asyncio.Future[Outcome]] = {}
         self._has_received = asyncio.Event()
+        self._replays = asyncio.Semaphore(REPLAYS_AT_ONCE)
         self._is_draining = False
 
     async def __aenter__(self) -> Self:
@@ -178,21 +182,22 @@ class StaffStreams:
         if not await self._is_read_for(practice_id, after):
             raise StillReading
         log = self._log_of(practice_id)
+        newest = str(self._newest(log))
         if after is None:
-            return [], str(self._newest(log))
-        found = await self._after(log, after, log.next_offset)
+            return [], newest
+        found = await self._after(log, practice_id, after, log.next_offset)
         if isinstance(found, str):
             return None
         rows: list[tuple[str, str, bytes]] = []
         for entry in found:
-            after = str(Cursor(log.number, entry.offset, entry.check))
-            seen = entry.frame_for(caller.staff_id, practice) if entry.practice_id == practice_id else None
+            seen = entry.frame_for(caller.staff_id, practice)
             if seen is not None:
                 event, _, data = seen.rstrip(b"\n").split(b"\n")
+                after = str(Cursor(log.number, entry.offset, entry.check))
                 rows.append((event[7:].decode(), after, data[6:]))
                 if len(rows) == limit:
-                    break
-        return rows, after
+                    return rows, after
+        return rows, newest
 
     async def _is_read_for(self, practice_id: str, last_event_id: str | None) -> bool:
         """Whether the log is read, once it is: as far as this cursor, too, if there is such a record at all."""
@@ -232,20 +237,21 @@ class StaffStreams:
         live_from: int,
         newest: Cursor,
     ) -> AsyncGenerator[bytes]:
-        found = await self._after(log, last_event_id, live_from)
+        found = await self._after(log, practice_id, last_event_id, live_from)
         if isinstance(found, str):
             RESETS.labels(found).inc()
             yield RETRY + frame("reset", to_json({"reason": found}), str(newest))
             return
-        ours = (one for one in found if one.practice_id == practice_id)
-        frames = (one.frame_for(client.staff_id, room.practice, client.wanted) for one in ours)
+        frames = (one.frame_for(client.staff_id, room.practice, client.wanted) for one in found)
         missed = [one for one in frames if one is not None]
         yield RETRY + STILL_HERE
         for first in range(0, len(missed), REPLAY_FRAMES):
             yield b"".join(missed[first : first + REPLAY_FRAMES])
 
-    async def _after(self, log: PartitionLog, last_event_id: str, live_from: int) -> Sequence[Entry] | str:
-        """What came after a cursor and before `live_from`; or why that cannot be said."""
+    async def _after(
+        self, log: PartitionLog, practice_id: str, last_event_id: str, live_from: int
+    ) -> Sequence[Entry] | str:
+        """What came of a practice after a cursor and before `live_from`; or why that cannot be said."""
         cursor = Cursor.parse(last_event_id)
         if cursor is None or cursor.partition != log.number:
             return "unknown_cursor"
@@ -253,13 +259,22 @@ class StaffStreams:
             return "unknown_cursor"
         in_memory = log.after(cursor)
         if in_memory is not None:
-            return [entry for entry in in_memory if entry.offset < live_from]
-        return await self._after_from_kafka(log, cursor, live_from)
+            return [one for one in in_memory if one.offset < live_from and one.practice_id == practice_id]
+        async with self._replays:
+            return await self._after_from_kafka(log, practice_id.encode(), cursor, live_from)
 
-    async def _after_from_kafka(self, log: PartitionLog, cursor: Cursor, live_from: int) -> Sequence[Entry] | str:
+    async def _after_from_kafka(
+        self, log: PartitionLog, key: bytes, cursor: Cursor, live_from: int
+    ) -> Sequence[Entry] | str:
         if live_from - cursor.offset > REPLAY_LIMIT:
             return "too_old"
-        records = await self._tail.records(log.number, max(0, cursor.offset), live_from, before=HISTORY)
+        records = await self._tail.records(
+            log.number,
+            max(0, cursor.offset),
+            live_from,
+            before=HISTORY,
+            wanted=lambda offset, of: offset <= cursor.offset or of == key,
+        )
         if records is None:
             return "expired_cursor"
         told = [record for record in records if record.offset <= cursor.offset]

@@ -79,7 +79,7 @@ class Consumer:
                 self._check_gap(partition)
                 continue
             partition.accept(taken)
-            if len(partition.waiting) > self._options.queue_limit and not partition.is_paused:
+            if not partition.is_paused and not partition.has_room():
                 self._pause(partition)
         self.dispatch()
 
@@ -91,14 +91,15 @@ class Consumer:
         ready = [partition for partition in self.partitions.values() if partition.is_ready(now)]
         ready.sort(key=lambda partition: partition.waiting[0].timestamp)
         merged: dict[AssignedPartition, Sequence[Record]] = {}
-        room = self._options.max_batch
+        room, room_bytes = self._options.max_batch, self._options.max_batch_bytes
         for partition in ready:
             if partition.wants_own_lane:
                 if self._lanes.take():
-                    self._start({partition: partition.first(partition.limit)})
-            elif room and not self._is_merging:
-                merged[partition] = partition.first(room)
+                    self._start({partition: partition.first(partition.limit, self._options.max_batch_bytes)})
+            elif room > 0 and room_bytes > 0 and not self._is_merging:
+                merged[partition] = partition.first(room, room_bytes)
                 room -= len(merged[partition])
+                room_bytes -= sum(record.size for record in merged[partition])
         if merged and self._lanes.take():
             self._is_merging = True
             self._start(merged, is_merged=True)
@@ -156,7 +157,7 @@ class Consumer:
         finally:
             for partition in work:
                 partition.is_busy = False
-                if partition.is_paused and len(partition.waiting) <= self._options.queue_limit // 2:
+                if partition.is_paused and partition.has_room(0.5):
                     self.resume(partition)
             if is_merged:
                 self._is_merging = False

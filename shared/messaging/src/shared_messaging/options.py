@@ -10,12 +10,16 @@ class EngineOptions:
 
     max_batch: int = 2_000
     """Records in one batch. The cost per record stops falling between 500 and 2,000."""
+    max_batch_bytes: int = 2 * 1024 * 1024
+    """Of one batch, as Kafka has them: handling takes ten times as much memory. A record that is larger comes by itself."""
     own_lane_from: int = 300
     """A partition with so many records waiting gets a batch of its own; the others share one statement."""
     lanes: int = 8
     """Batches at the same time in this process. Each uses a connection to PostgreSQL."""
     queue_limit: int = 4_000
     """Records of one partition in memory before its fetching is paused."""
+    queue_bytes: int = 2 * 1024 * 1024
+    """The same, for long messages: a backlog of them must not end us, or it would again after each start."""
     dead_letter_limit: int = 50
     """So many dead letters in a row on one partition stop the process."""
     max_conflicts: int = 20

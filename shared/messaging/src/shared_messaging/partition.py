@@ -27,6 +27,7 @@ class AssignedPartition:
     fetched_to: int = 0
     """The offset after the last record that waits."""
     waiting: deque[Record] = field(default_factory=deque[Record])
+    waiting_bytes: int = 0
     refused: dict[Record, Refusal] = field(default_factory=dict[Record, Refusal])
     """Records that a handler failed on permanently, while their batch is handled again."""
     is_claimed: bool = False
@@ -56,16 +57,21 @@ class AssignedPartition:
         is_troubled = self.attempts > 0 or self.limit < self.options.max_batch
         return is_troubled or len(self.waiting) >= self.options.own_lane_from
 
+    def has_room(self, share: float = 1) -> bool:
+        """Whether less waits than may, or than this share of it."""
+        is_short = len(self.waiting) <= self.options.queue_limit * share
+        return is_short and self.waiting_bytes <= self.options.queue_bytes * share
+
     def claim(self, epoch: int, next_offset: int) -> None:
         """It is ours under this epoch; continue at `next_offset` with an empty queue."""
         self.epoch, self.next_offset, self.fetched_to = epoch, next_offset, next_offset
-        self.waiting.clear()
+        self._empty()
         self.is_claimed = True
 
     def lose(self) -> None:
         """It is not ours at the moment."""
         self.is_claimed = False
-        self.waiting.clear()
+        self._empty()
         self.refused.clear()
 
     def has_gap(self, first: Record) -> bool:
@@ -77,11 +83,18 @@ class AssignedPartition:
         for record in records:
             if record.offset >= self.fetched_to:
                 self.waiting.append(record)
+                self.waiting_bytes += record.size
                 self.fetched_to = record.offset + 1
 
-    def first(self, count: int) -> list[Record]:
-        """The records of the next batch. They stay in the queue until `handled`."""
-        return list(islice(self.waiting, count))
+    def first(self, count: int, most_bytes: int) -> list[Record]:
+        """The records of the next batch, at least one. They stay in the queue until `handled`."""
+        taken: list[Record] = []
+        for record in islice(self.waiting, count):
+            most_bytes -= record.size
+            if taken and most_bytes < 0:
+                break
+            taken.append(record)
+        return taken
 
     def step(self, records: Sequence[Record]) -> Step:
         """What handling these records does to the progress."""
@@ -90,7 +103,7 @@ class AssignedPartition:
     def handled(self, step: Step) -> None:
         """A batch is written and sent."""
         while self.waiting and self.waiting[0].offset < step.next_offset:
-            self.waiting.popleft()
+            self.waiting_bytes -= self.waiting.popleft().size
         self.next_offset = step.next_offset
         self.limit = min(self.limit * 2, self.options.max_batch)
         self.attempts = self.conflicts = 0
@@ -98,6 +111,10 @@ class AssignedPartition:
         self.error = ""
         self.retry_at = 0
         self.refused.clear()
+
+    def _empty(self) -> None:
+        self.waiting.clear()
+        self.waiting_bytes = 0
 
     def failed(self, error: str, now: float) -> None:
         """Its batch failed: try again after a jittered backoff (half to the whole of a doubling delay)."""

@@ -74,9 +74,11 @@ class TopicTail:
                 await self._caught_up.wait()
         return self.is_caught_up
 
-    async def records(self, partition: int, start: int, end: int, *, before: int = 0) -> list[Record] | None:
+    async def records(
+        self, partition: int, start: int, end: int, *, before: int, wanted: Callable[[int, bytes | None], bool]
+    ) -> list[Record] | None:
         """The records from offset `start` up to, not including, `end`, and as many as there are of `before` offsets before
-        them; None when the log does not begin as early as `start`.
+        them, of those whose offset and key are `wanted`; None when the log does not begin as early as `start`.
         """
         part = TopicPartition(self._topic, partition)
         async with _consumer(self._kafka) as consumer:
@@ -89,7 +91,11 @@ class TopicTail:
             found: list[Record] = []
             while start < end:
                 polled = await consumer.getmany(part, timeout_ms=_POLL_MILLISECONDS)
-                found += [_record(record) for record in polled.get(part, []) if record.offset < end]
+                found += [
+                    _record(record)
+                    for record in polled.get(part, [])
+                    if record.offset < end and wanted(record.offset, record.key)
+                ]
                 start = await consumer.position(part)
         return found
 
