@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import count
 from statistics import quantiles
 from time import perf_counter, time
 from typing import Any
@@ -19,6 +20,7 @@ from notifier.cursors import Cursor
 from notifier.domain.inboxes import StreamFilter
 from notifier.streams import StaffStreams, StillReading
 from shared_messaging import KafkaConnection, Outgoing, Publisher
+from shared_messaging.publisher import partition_of
 from shared_schemas import topics
 from shared_schemas.staff_notifications import MessageAnnouncedV1, SettingsAnnouncedV1
 from shared_web import Principal
@@ -378,3 +380,26 @@ async def test_what_is_missed_and_not_in_memory_is_told_without_what_was_told_be
 
     assert page is not None
     assert [json.loads(data)["version"] for _, _, data in page[0]] == [3]
+
+
+async def test_what_others_missed_is_left_out_of_a_replay_and_is_behind_its_cursor(
+    kafka_bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.streams.HISTORY", 2)
+    kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"ours-{uuid4().hex[:8]}"
+    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    async with starting(kafka) as streams, Publisher(kafka) as publisher:
+        newest = await newest_of(streams, caller)
+        partitions = len(streams._logs)  # noqa: SLF001 - whose events are beside ours
+        beside = (f"theirs-{number}" for number in count())
+        theirs = next(one for one in beside if partition_of(one.encode(), partitions) == newest.partition)
+        await publisher.send([settings_event(practice_id, 1), *(settings_event(theirs, one) for one in range(1, 6))])
+        await publisher.send([settings_event(practice_id, 2), settings_event(theirs, 6)])
+    async with starting(kafka) as streams:
+        page = await streams.page(caller, None, str(newest), 10)
+        last = await newest_of(streams, caller)
+
+    assert page is not None
+    assert [json.loads(data)["version"] for _, _, data in page[0]] == [1, 2]
+    assert page[1] == str(last)
+    assert last.offset == newest.offset + 8
