@@ -1,4 +1,4 @@
-"""What a message costs when there is much else: conversations, and practices with their settings."""
+"""What a message costs when there is much else: conversations, practices with their settings, long messages that wait."""
 
 import asyncio
 
@@ -10,6 +10,8 @@ from bench.workload import Workload
 MESSAGES, WARM_UP = 60_000, 40_000
 CONVERSATIONS = (1_000, 100_000, 2_000_000)
 PRACTICES = (100, 10_000)
+SHORT, LONG = 100, 8_000
+"""Characters of a message. Patients may write 10,000 at once."""
 
 
 def run(*, quick: bool) -> list[Row]:
@@ -25,14 +27,27 @@ async def _run(sizes: tuple[int, ...], messages: int, warm_up: int) -> list[Row]
     by_practices = {
         count: await _cost(Workload(practices=count, is_even=True), messages, warm_up) for count in PRACTICES
     }
-    return rows + _rows("practices", by_practices)
+    rows += _rows("practices", by_practices)
+    return [*rows, await _memory(messages, warm_up)]
+
+
+async def _memory(messages: int, warm_up: int) -> Row:
+    long, short = [await _drained(Workload(body="long " * (size // 5)), messages, warm_up) for size in (LONG, SHORT)]
+    what = f"memory of a router that drains a backlog, messages of {LONG:,} characters"
+    return Row(what, long.memory, "MB", (), f"{SHORT}", short.memory)
 
 
 async def _cost(workload: Workload, messages: int, warm_up: int) -> Drained:
     stands.tell("growth", f"{workload.patients:,} conversations in {workload.practices:,} practices")
+    return await _drained(workload, messages, warm_up, conversations=workload)
+
+
+async def _drained(
+    workload: Workload, messages: int, warm_up: int, *, conversations: Workload | None = None
+) -> Drained:
     async with stands.stand() as on:
         await prepare(on, workload, messages + warm_up)
-        return await drain_router(on, messages, warm_up, conversations=workload)
+        return await drain_router(on, messages, warm_up, conversations=conversations)
 
 
 def _rows(what: str, by_size: dict[int, Drained]) -> list[Row]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench import stand as stands
@@ -45,6 +46,8 @@ class Drained:
     """Microseconds of CPU per message, in the program itself."""
     all_cpu: float
     """The same with the broker's and the database's."""
+    memory: float
+    """Megabytes that the program had at its largest, of those times that anybody looked."""
 
 
 def run(*, quick: bool) -> list[Row]:
@@ -112,6 +115,7 @@ async def drain_router(
             watch = Watch(pids)
             wanted = warm_up + messages
             while await handled() < wanted or await log_size(consumer, OUTPUT) < written + wanted:
+                watch.look()
                 await asyncio.sleep(0.02)
             return watch.drained(wanted - begun)
 
@@ -140,12 +144,18 @@ class Watch:
         self._others = list(stands.broker_and_database().values())
         self._before = self._cpu()
         self._started = time.perf_counter()
+        self._memory = 0
+        self.look()
+
+    def look(self) -> None:
+        """Note how much memory the program has."""
+        self._memory = max(self._memory, sum(psutil.Process(pid).memory_info().rss for pid in self._app))
 
     def drained(self, count: int) -> Drained:
         """What `count` messages took."""
         seconds = time.perf_counter() - self._started
         app, others = (now - then for now, then in zip(self._cpu(), self._before, strict=True))
-        return Drained(count / seconds, app / count * 1e6, (app + others) / count * 1e6)
+        return Drained(count / seconds, app / count * 1e6, (app + others) / count * 1e6, self._memory / 1e6)
 
     def _cpu(self) -> tuple[float, float]:
         return stands.cpu_seconds(*self._app), stands.cpu_seconds(*self._others)

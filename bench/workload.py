@@ -35,6 +35,8 @@ class Workload:
     seed: int = 6
     is_even: bool = False
     """Let everybody write equally often, in an order without a pattern, rather than draw who writes."""
+    body: str = BODY
+    """What every message says."""
 
     def practice_of(self, patient: int) -> str:
         """Patients are dealt out to practices in turn."""
@@ -60,7 +62,7 @@ class Workload:
                 channel=channel,
                 provider_message_id=provider_message_id,
                 received_at=begin + number * BETWEEN_MESSAGES,
-                body=BODY,
+                body=self.body,
                 requested_reason_id=random.choice(REASONS) if channel == "web" and random.random() < 1 / 3 else None,
                 identity="matched",
             )

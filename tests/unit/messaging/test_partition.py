@@ -7,8 +7,9 @@ import pytest
 from shared_messaging import EngineOptions, Record, UnreadableMessage
 from shared_messaging.dead_letters import run_of_refusals
 from shared_messaging.partition import AssignedPartition
+from shared_messaging.records import OVERHEAD_BYTES
 
-OPTIONS = EngineOptions(max_batch=8, own_lane_from=4, first_backoff=timedelta(seconds=1))
+OPTIONS = EngineOptions(max_batch=8, own_lane_from=4, queue_limit=6, first_backoff=timedelta(seconds=1))
 MANY_BYTES = 1_000_000
 
 
@@ -44,16 +45,16 @@ def test_a_batch_is_bounded_in_bytes_and_has_one_record_at_least() -> None:
     partition.accept(
         [record(0, value=b"x" * 5_000), record(1, value=None), *(record(n, value=b"x" * 400) for n in range(2, 9))]
     )
-    assert [one.offset for one in partition.first(8, 1_000)] == [0]
-    partition.handled(partition.step(partition.first(1, 1_000)))
-    assert [one.offset for one in partition.first(8, 1_000)] == [1, 2, 3]
+    assert [one.offset for one in partition.first(8, 4_000)] == [0]
+    partition.handled(partition.step(partition.first(1, 4_000)))
+    assert [one.offset for one in partition.first(8, 4_000)] == [1, 2, 3]
     assert len(partition.first(8, MANY_BYTES)) == 8
 
 
 def test_long_records_fill_a_queue_as_many_do_and_it_has_room_again_once_they_are_handled() -> None:
     partition = claimed()
-    half = OPTIONS.queue_bytes // 2
-    partition.accept([record(0, value=b"x" * half), record(1, value=b"x" * half)])
+    half = b"x" * (OPTIONS.queue_bytes // 2 - OVERHEAD_BYTES)
+    partition.accept([record(0, value=half), record(1, value=half)])
     assert partition.has_room()
     partition.accept([record(2)])
     assert not partition.has_room()
@@ -63,7 +64,9 @@ def test_long_records_fill_a_queue_as_many_do_and_it_has_room_again_once_they_ar
     partition.lose()
     assert partition.has_room(0)
     partition.claim(4, 1)
-    partition.accept([record(n) for n in range(1, OPTIONS.queue_limit + 2)])
+    partition.accept([record(number) for number in range(1, OPTIONS.queue_limit + 1)])
+    assert partition.has_room()
+    partition.accept([record(OPTIONS.queue_limit + 1)])
     assert not partition.has_room()
 
 

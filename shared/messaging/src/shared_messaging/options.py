@@ -10,8 +10,8 @@ class EngineOptions:
 
     max_batch: int = 2_000
     """Records in one batch. The cost per record stops falling between 500 and 2,000."""
-    max_batch_bytes: int = 2 * 1024 * 1024
-    """Of one batch, as Kafka has them: handling takes ten times as much memory. A record that is larger comes by itself."""
+    max_batch_bytes: int = 3 * 1024 * 1024
+    """Of the records of one batch; handling takes several times as much. A record that is larger comes by itself."""
     own_lane_from: int = 300
     """A partition with so many records waiting gets a batch of its own; the others share one statement."""
     lanes: int = 8

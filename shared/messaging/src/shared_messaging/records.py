@@ -11,6 +11,9 @@ from shared_schemas.values import Event
 T = TypeVar("T")
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
+OVERHEAD_BYTES = 1_000
+"""What Python takes for a record besides its value, about."""
+
 _KEY = re.compile(rb"([A-Za-z0-9_-]{1,64})(?:/[A-Za-z0-9_-]{1,64})?")
 
 
@@ -29,8 +32,8 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        """In bytes: its value's, which is nearly all of a large one."""
-        return len(self.value or b"")
+        """In bytes, as it waits in memory."""
+        return len(self.value or b"") + OVERHEAD_BYTES
 
     @property
     def headers(self) -> Mapping[str, bytes]:
