@@ -167,7 +167,7 @@ def _entry_of(record: Record, event: StaffEvent) -> Entry:
         cursor.check,
         event.practice_id,
         frames,
-        tuple(_one_of_equals(listing) for listing in _listings(event)),  # type: ignore[arg-type]  # frozen, so hashable
+        tuple(_one_of_equals(listing) for listing in _listings(event)),  # pyright: ignore[reportArgumentType]  # frozen, so hashable
         _actor(event),
         settings_version=event.settings_version if isinstance(event, ListedEvent) else 0,
         size=sum({id(one): len(one) for one in frames.values()}.values()) + 64 * len(frames) + 200,
