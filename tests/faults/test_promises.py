@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 from time import monotonic
+from traceback import format_exception
 
 import pytest
 
@@ -27,7 +28,8 @@ async def test_every_promise_is_kept_though_the_parts_fail(seed: int, minutes: f
     with open_directory() as directory:
         try:
             report = await play(directory, seed, max(20.0, 60 * minutes - AROUND), say)
-        except BaseException:
+        except BaseException as error:
+            (directory / "error.log").write_text("".join(format_exception(error)), encoding="utf-8")
             keep(directory, seed)
             raise
         for line in report.lines():
