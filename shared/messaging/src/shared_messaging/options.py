@@ -19,7 +19,7 @@ class EngineOptions:
     queue_limit: int = 4_000
     """Records of one partition in memory before its fetching is paused."""
     queue_bytes: int = 2 * 1024 * 1024
-    """The same, for long messages: a backlog of them must not end us, or it would again after each start."""
+    """The same in bytes: a backlog of long messages must not end us, or it would again after each start."""
     dead_letter_limit: int = 50
     """So many dead letters in a row on one partition stop the process."""
     max_conflicts: int = 20

@@ -29,7 +29,7 @@ idle consumer 5 % of a core where this costs 1 %. It bounds how long a partition
 
 _GATHER_MILLISECONDS = 12
 """How long records gather at the broker while many come. A fetch and a batch for every few of them keep two cores busy with
-500 messages a second, where gathering leaves a quarter of that free; and whoever is busy answers late."""
+500 messages a second, where gathering leaves an eighth of that free; and whoever is busy answers late."""
 
 _MANY = 3
 """Records of one poll. It is fewer while each finds everybody idle, and then none waits for others."""
