@@ -17,7 +17,7 @@ from shared_schemas.ids import content_id
 from shared_schemas.topics import PATIENT_MESSAGES
 from switchboard_cli.demo import practice
 from switchboard_cli.demo.stand_in_twilio import twilio_signature
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 PER_SECOND = 200
 SECONDS, QUICK_SECONDS = 15, 5

@@ -18,7 +18,7 @@ from bench.report import Row
 from bench.stand import Running, Stand
 from pm_sync.adapters.hl7.framing import BEGIN, END
 from shared_database.sealing import new_key
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 PAGE = 200
 HOSTS = [f"127.0.0.{number}" for number in range(1, 101)]

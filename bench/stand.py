@@ -15,8 +15,8 @@ from shared_database.migrations import migrate
 from switchboard_cli.development_issuer import DevelopmentIssuer
 from switchboard_cli.embedded.process import ChildProcess, child_process
 from switchboard_cli.embedded.stack import embedded_stack
-from switchboard_cli.installation import free_port
 from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.ports import free_port
 from switchboard_cli.topics import apply_topics
 
 PARTITIONS = 8

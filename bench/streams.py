@@ -16,7 +16,7 @@ from bench.workload import Workload
 from shared_messaging import KafkaConnection, Outgoing, Publisher
 from shared_schemas import ids, topics
 from shared_schemas.staff_notifications import MessageAnnouncedV1
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 CONNECTIONS = (1_000, 5_000, 10_000)
 PRACTICES, PEOPLE = 20, 50

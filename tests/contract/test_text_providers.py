@@ -27,7 +27,7 @@ from ingest.adapters.texts import Texting
 from ingest.configuration import TelnyxSms, TwilioSms
 from shared_web import serve
 from switchboard_cli.demo.run import stand_in_provider
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 ACCOUNT, TOKEN, PHONE = "AC" + "0" * 32, "made-up-token", "+13125550101"
 Name = Literal["twilio", "telnyx"]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from switchboard_cli.demo.seed import Seeded, plan, seed, write_demo_file
 from switchboard_cli.development_issuer import DevelopmentIssuer
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 from tests.e2e.conftest import System
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.controller import Controller
 
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope

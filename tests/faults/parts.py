@@ -19,8 +19,8 @@ from shared_database.migrations import migrate
 from switchboard_cli.development_issuer import DevelopmentIssuer
 from switchboard_cli.embedded.kafka import Proxied, embedded_kafka
 from switchboard_cli.embedded.postgres import embedded_postgres
-from switchboard_cli.installation import free_port
 from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.ports import free_port
 from switchboard_cli.topics import apply_topics
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import Proxy

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from switchboard_cli.development_issuer import DevelopmentIssuer
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 from tests.deploy.conftest import ROOT, check_out, check_out_before, seeded_by
 from tests.e2e.conftest import System
 

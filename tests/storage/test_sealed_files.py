@@ -29,8 +29,8 @@ from shared_database import DatabaseLogin, create_pool, practice_scope
 from shared_database.migrations import migrate
 from shared_database.sealing import Sealer, new_key
 from shared_web import serve
-from switchboard_cli.installation import free_port
 from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.ports import free_port
 
 if TYPE_CHECKING:
     from shared_database.pools import Pool

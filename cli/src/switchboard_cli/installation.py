@@ -17,6 +17,7 @@ from switchboard_cli.embedded.process import child_process
 from switchboard_cli.embedded.stack import embedded_stack
 from switchboard_cli.failures import Failed
 from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.ports import free_port
 from switchboard_cli.serving import ALL
 from switchboard_cli.topics import DEFAULT_PARTITIONS, apply_topics
 
@@ -35,21 +36,6 @@ class Installation:
     kafka_bootstrap_servers: str
     postgres_dsn: str
     issuer: DevelopmentIssuer
-
-
-_told: set[int] = set()
-"""Two servers that begin to listen at the same moment can share a port, and each gets a part of the other's requests."""
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses now, and which this process was not told before."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _told:
-            _told.add(port)
-            return port
 
 
 def usable_port(port: int) -> int:

@@ -20,7 +20,7 @@ import httpx
 import pytest
 import trustme
 
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 NGINX = next(

@@ -22,8 +22,8 @@ from shared_database.migrations import migrate
 from shared_messaging import KafkaConnection
 from shared_web.settings import KafkaLogin
 from switchboard_cli.embedded.kafka import Proxied, embedded_kafka
-from switchboard_cli.installation import free_port
 from switchboard_cli.origin import SCHEMAS
+from switchboard_cli.ports import free_port
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """https://www.postgresql.org/docs/current/protocol-message-formats.html"""

@@ -23,7 +23,7 @@ from shared_schemas.routed_messages import ConversationActionRejectedV1, Convers
 from shared_schemas.values import Event
 from shared_web import serve
 from switchboard_cli.development_issuer import AUDIENCE, ISSUER, DevelopmentIssuer
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 from tests.integration.notifier.posting import Post, a_post
 
 AT = datetime(2026, 11, 25, 9, tzinfo=UTC)

@@ -264,6 +264,10 @@ def after_next(newest: Cursor, record: Outgoing, ahead: int = 1) -> Cursor:
     return Cursor.after(newest.partition, newest.offset + ahead, dict(record.headers)["ce_id"].decode())
 
 
+def nia_of(practice_id: str) -> Principal:
+    return Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+
+
 def starting(kafka: KafkaConnection) -> StaffStreams:
     """Streams of practices of which nothing is known."""
 
@@ -280,7 +284,7 @@ async def test_who_resumes_while_the_log_is_still_being_read_is_not_told_to_begi
     kafka_bootstrap_servers: str,
 ) -> None:
     kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"early-{uuid4().hex[:8]}"
-    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    caller = nia_of(practice_id)
     announced = [settings_event(practice_id, version) for version in range(500)]
     async with Publisher(kafka) as publisher:
         await publisher.send(announced)
@@ -305,7 +309,7 @@ async def test_who_comes_before_the_log_can_be_read_is_sent_away_with_the_cursor
 ) -> None:
     """Kafka may be away for longer than anybody waits. The beginning of the log is no place to go on from."""
     monkeypatch.setattr("notifier.streams.START_SECONDS", 0)
-    caller = Principal(role="member", practice_id="early", staff_id="nia", expires_at=time() + 600)
+    caller = nia_of("early")
     async with starting(KafkaConnection(kafka_bootstrap_servers, "test")) as streams, asyncio.timeout(PATIENCE):
         told = b"".join([data async for data in streams.stream(caller, None, cursor, StreamFilter())])
         with pytest.raises(StillReading):
@@ -320,7 +324,7 @@ async def test_who_comes_from_a_server_that_was_ahead_of_this_one_is_not_told_to
     kafka_bootstrap_servers: str,
 ) -> None:
     kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"ahead-{uuid4().hex[:8]}"
-    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    caller = nia_of(practice_id)
     seen, missed = (settings_event(practice_id, version) for version in (1, 2))
     async with starting(kafka) as streams, Publisher(kafka) as publisher, asyncio.timeout(PATIENCE):
         theirs = after_next(await newest_of(streams, caller), seen)
@@ -370,7 +374,7 @@ async def test_what_is_missed_and_not_in_memory_is_told_without_what_was_told_be
     """It is read from Kafka, and what the log repeats after a cursor may be from before it."""
     monkeypatch.setattr("notifier.streams.HISTORY", 2)
     kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"again-{uuid4().hex[:8]}"
-    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    caller = nia_of(practice_id)
     first, second, third = (settings_event(practice_id, version) for version in (1, 2, 3))
     async with starting(kafka) as streams, Publisher(kafka) as publisher:
         newest = await newest_of(streams, caller)
@@ -387,7 +391,7 @@ async def test_what_others_missed_is_left_out_of_a_replay_and_is_behind_its_curs
 ) -> None:
     monkeypatch.setattr("notifier.streams.HISTORY", 2)
     kafka, practice_id = KafkaConnection(kafka_bootstrap_servers, "test"), f"ours-{uuid4().hex[:8]}"
-    caller = Principal(role="member", practice_id=practice_id, staff_id="nia", expires_at=time() + 600)
+    caller = nia_of(practice_id)
     async with starting(kafka) as streams, Publisher(kafka) as publisher:
         newest = await newest_of(streams, caller)
         partitions = len(streams._logs)  # noqa: SLF001 - whose events are beside ours

@@ -17,7 +17,7 @@ import trustme
 from pm_sync.adapters.hl7.framing import BEGIN, BLOCK_SECONDS, END, LARGEST
 from switchboard_cli.development_issuer import DevelopmentIssuer
 from switchboard_cli.embedded.stack import EmbeddedStack
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 from tests.integration.pm_sync.conftest import Practice, running_service
 from tests.integration.pm_sync.medplum import node
 

@@ -1,6 +1,6 @@
 """Ports for what is started beside each other."""
 
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 
 def test_no_port_is_given_twice_though_nobody_listens_yet() -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from shared_web import serve
 from shared_web.event_streams import EventStream
-from switchboard_cli.installation import free_port
+from switchboard_cli.ports import free_port
 
 PATIENCE = 20.0
 

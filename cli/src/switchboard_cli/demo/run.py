@@ -22,8 +22,9 @@ from switchboard_cli.demo.seed import Seeded, people, plan, seed, write_demo_fil
 from switchboard_cli.demo.staff_desk import StaffDesk
 from switchboard_cli.demo.staff_room import StaffRoom
 from switchboard_cli.demo.stand_in_provider import OUTBOX_PATH, create_provider
-from switchboard_cli.installation import Installation, free_port
+from switchboard_cli.installation import Installation
 from switchboard_cli.origin import CONSUMERS
+from switchboard_cli.ports import free_port
 
 DEMO_FILE = "demo.json"
 

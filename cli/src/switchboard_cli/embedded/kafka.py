@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import socket
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from aiokafka.errors import KafkaError
 from switchboard_cli.embedded.jars import kafka_jars
 from switchboard_cli.embedded.process import ChildProcess, child_process
 from switchboard_cli.failures import Failed
+from switchboard_cli.ports import free_port
 
 Progress = Callable[[str, str], None]
 
@@ -47,7 +47,7 @@ async def embedded_kafka(
     jars = await asyncio.to_thread(kafka_jars, progress)
     classpath = ":".join(str(jar) for jar in jars)
     for attempt in range(1, _ATTEMPTS + 1):
-        client_port, controller_port = _free_ports(2)
+        client_port, controller_port = free_port(), free_port()
         properties = _write_properties(directory, client_port, controller_port, proxied)
         await _format_once(directory, classpath, properties)
         progress("Kafka", "starting")
@@ -140,14 +140,3 @@ async def _describe(port: int) -> None:
         await admin.describe_cluster()
     finally:
         await admin.close()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

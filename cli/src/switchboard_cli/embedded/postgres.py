@@ -13,7 +13,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import asyncpg
 
 from switchboard_cli.embedded.process import Account, ChildProcess, child_process
 from switchboard_cli.failures import Failed
+from switchboard_cli.ports import free_port
 
 Progress = Callable[[str, str], None]
 
@@ -56,7 +56,7 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
     password = await _initialise_once(place, directory)
     progress("PostgreSQL", "starting")
     for attempt in range(1, _ATTEMPTS + 1):
-        port = _free_port()
+        port = free_port()
         dsn = f"postgresql://switchboard:{password}@127.0.0.1:{port}/postgres"
         async with _server(place, directory, port) as server:
             if await _is_ready(server, dsn):
@@ -183,9 +183,3 @@ async def _is_ready(server: ChildProcess, dsn: str) -> bool:
                     return True
                 await asyncio.sleep(0.02)
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

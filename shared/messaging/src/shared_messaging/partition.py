@@ -112,10 +112,6 @@ class AssignedPartition:
         self.retry_at = 0
         self.refused.clear()
 
-    def _empty(self) -> None:
-        self.waiting.clear()
-        self.waiting_bytes = 0
-
     def failed(self, error: str, now: float) -> None:
         """Its batch failed: try again after a jittered backoff (half to the whole of a doubling delay)."""
         self.attempts += 1
@@ -124,3 +120,7 @@ class AssignedPartition:
         longest = self.options.longest_backoff.total_seconds()
         delay = min(longest, self.options.first_backoff.total_seconds() * 2 ** min(self.attempts - 1, 16))
         self.retry_at = now + delay * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+    def _empty(self) -> None:
+        self.waiting.clear()
+        self.waiting_bytes = 0
