@@ -165,3 +165,19 @@ async def test_one_process_sends_in_the_order_of_its_writes_though_kafka_was_awa
             await one.until_handled(1)
         await gate.up()
         assert await until_sent(stage, 2) == [b"m000000", b"m000001"]
+
+
+async def test_the_next_batch_is_handled_while_the_one_before_it_is_being_sent_and_sent_after_it(
+    stage: Stage, gate: Proxy
+) -> None:
+    gate.blackholed = True
+    await gate.up()
+    async with behind(gate) as publisher, stage.engine(publisher=publisher):
+        for number in range(2):
+            await stage.produce([stage.message(number)])
+            await stage.until_handled(number + 1)
+        assert await stage.outputs() == []
+        gate.heal()
+        assert await until_sent(stage, 2) == [b"m000000", b"m000001"]
+    assert stage.batch_sizes == [1, 1]
+    assert set((await stage.effects()).values()) == {1}

@@ -35,7 +35,7 @@ def test_a_step_goes_from_the_stored_offset_to_after_the_last_record() -> None:
     partition.accept([record(7), record(9)])
     step = partition.step(partition.first(8, MANY_BYTES))
     assert (step.epoch, step.start_offset, step.next_offset) == (3, 5, 10)
-    partition.handled(step)
+    partition.written(step)
     assert partition.next_offset == 10
     assert not partition.waiting
 
@@ -46,7 +46,7 @@ def test_a_batch_is_bounded_in_bytes_and_has_one_record_at_least() -> None:
         [record(0, value=b"x" * 5_000), record(1, value=None), *(record(n, value=b"x" * 400) for n in range(2, 9))]
     )
     assert [one.offset for one in partition.first(8, 4_000)] == [0]
-    partition.handled(partition.step(partition.first(1, 4_000)))
+    partition.written(partition.step(partition.first(1, 4_000)))
     assert [one.offset for one in partition.first(8, 4_000)] == [1, 2, 3]
     assert len(partition.first(8, MANY_BYTES)) == 8
 
@@ -58,7 +58,7 @@ def test_long_records_fill_a_queue_as_many_do_and_it_has_room_again_once_they_ar
     assert partition.has_room()
     partition.accept([record(2)])
     assert not partition.has_room()
-    partition.handled(partition.step(partition.first(1, MANY_BYTES)))
+    partition.written(partition.step(partition.first(1, MANY_BYTES)))
     assert partition.has_room()
     assert not partition.has_room(0.5)
     partition.lose()
@@ -90,9 +90,21 @@ def test_failures_wait_longer_each_time_up_to_the_bound_and_success_forgets_them
         assert partition.is_ready(100.0 + longest)
     assert partition.failing_since == 100.0
     assert partition.wants_own_lane
-    partition.handled(partition.step(partition.first(1, MANY_BYTES)))
+    partition.written(partition.step(partition.first(1, MANY_BYTES)))
+    partition.sent()
     assert partition.failing_since is None
     assert not partition.wants_own_lane
+
+
+def test_a_batch_is_handled_while_the_one_before_it_is_sent_and_no_more_of_them() -> None:
+    partition = claimed()
+    partition.accept([record(n) for n in range(3)])
+    partition.written(partition.step(partition.first(1, MANY_BYTES)))
+    assert partition.is_ready(0)
+    partition.written(partition.step(partition.first(1, MANY_BYTES)))
+    assert not partition.is_ready(0)
+    partition.sent()
+    assert partition.is_ready(0)
 
 
 def test_a_backlog_wants_a_lane_of_its_own() -> None:
@@ -111,7 +123,7 @@ def test_batches_that_were_narrowed_grow_again() -> None:
     while partition.waiting:
         records = partition.first(partition.limit, MANY_BYTES)
         sizes.append(len(records))
-        partition.handled(partition.step(records))
+        partition.written(partition.step(records))
     assert sizes == [1, 2, 4, 1]
     assert partition.limit == OPTIONS.max_batch
 

@@ -33,7 +33,6 @@ class Batch:
         "_before_write",
         "_received",
         "_sent",
-        "_spans",
         "_steps",
         "connection",
         "earlier",
@@ -42,6 +41,7 @@ class Batch:
         "outputs",
         "records",
         "refused",
+        "spans",
     )
 
     def __init__(  # noqa: PLR0913 - made in one place, by the engine
@@ -65,10 +65,10 @@ class Batch:
         self.outputs: Sequence[Outgoing] = ()
         self.output_id: int | None = None
         self.earlier: Sequence[int] = ()
+        self.spans = spans
         self._steps = steps
         self._attempts = attempts
         self._sent = sent
-        self._spans = spans
         self._before_write = before_write
         self._received: list[Received[Event]] | None = None
 
@@ -87,7 +87,7 @@ class Batch:
 
     def trace_of(self, record: Record) -> Headers:
         """What the events that come of this record carry, so that one trace leads from a door to the staff."""
-        return self._spans.of(record)
+        return self.spans.of(record)
 
     def reject(self, record: Record, failure: PermanentFailure) -> None:
         """Send this record to the dead letters with the batch's write. Leave its effects out of that write."""

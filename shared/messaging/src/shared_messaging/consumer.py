@@ -31,8 +31,9 @@ _REFUSED_CONTENT = "the database or Kafka refuses what follows from this record"
 class Consumer:
     """Queues records by partition and keeps their batches going. All methods run in the event loop's thread.
 
-    Little waiting: all ready partitions share one batch, one statement, one fsync, and there is one such batch at a
-    time. A backlog: a partition has batches of its own, beside those of others. One partition is strictly serial.
+    Little waiting: all ready partitions share one batch, one statement, one fsync, and one such batch is handled at a
+    time. A backlog: a partition has batches of its own, beside those of others. One partition is strictly serial: a batch
+    begins when the one before it is written, while that is being sent, and is sent after it.
     """
 
     def __init__(
@@ -150,18 +151,26 @@ class Consumer:
     async def _run(self, work: Work, *, is_merged: bool) -> None:
         try:
             with metrics.BATCH_SECONDS.labels(self.name).time():
-                await self._runner.run(work)
+                try:
+                    batch = await self._runner.write(work)
+                finally:
+                    self._let_go(work, is_merged=is_merged)
+                self.dispatch()
+                await self._runner.send(work, batch)
             metrics.BATCHES.labels(self.name).inc()
         except Exception as error:  # noqa: BLE001 - what an exception means is decided here, for all of them
             self._note_failure(work, error)
         finally:
-            for partition in work:
-                partition.is_busy = False
-                if partition.is_paused and partition.has_room(0.5):
-                    self.resume(partition)
-            if is_merged:
-                self._is_merging = False
             self._lanes.give_back()
+
+    def _let_go(self, work: Work, *, is_merged: bool) -> None:
+        """What comes next may be handled."""
+        for partition in work:
+            partition.is_busy = False
+            if partition.is_paused and partition.has_room(0.5):
+                self.resume(partition)
+        if is_merged:
+            self._is_merging = False
 
     def _note_failure(self, work: Work, error: Exception) -> None:
         metrics.BATCH_RETRIES.labels(self.name, type(error).__name__).inc()

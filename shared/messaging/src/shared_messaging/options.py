@@ -15,7 +15,8 @@ class EngineOptions:
     own_lane_from: int = 300
     """A partition with so many records waiting gets a batch of its own; the others share one statement."""
     lanes: int = 8
-    """Batches at the same time in this process. Each uses a connection to PostgreSQL."""
+    """Batches at the same time in this process, from their records to Kafka's acknowledgement: they bound its memory. Each
+    uses a connection to PostgreSQL until it is written."""
     queue_limit: int = 4_000
     """Records of one partition in memory before its fetching is paused."""
     queue_bytes: int = 2 * 1024 * 1024

@@ -11,6 +11,9 @@ from shared_messaging.fence import Step
 from shared_messaging.options import EngineOptions
 from shared_messaging.records import Record
 
+_MOST_UNSENT = 2
+"""Batches of one partition that wait for Kafka: more of them, and an outage would make us write ever more ahead."""
+
 
 @dataclass(slots=True, eq=False)
 class AssignedPartition:
@@ -32,6 +35,9 @@ class AssignedPartition:
     """Records that a handler failed on permanently, while their batch is handled again."""
     is_claimed: bool = False
     is_busy: bool = False
+    """A batch of it is being handled, and not written yet."""
+    unsent: int = 0
+    """Batches of it that are written, and that Kafka has not acknowledged."""
     is_paused: bool = False
     is_checking_gap: bool = False
     gap_seen_at: int = -1
@@ -48,8 +54,9 @@ class AssignedPartition:
         return self.topic, self.number
 
     def is_ready(self, now: float) -> bool:
-        """Whether a batch can be made of it."""
-        return self.is_claimed and not self.is_busy and bool(self.waiting) and now >= self.retry_at
+        """Whether a batch can be made of it: the next one is handled while the one before it is being sent."""
+        is_free = not self.is_busy and self.unsent < _MOST_UNSENT
+        return self.is_claimed and is_free and bool(self.waiting) and now >= self.retry_at
 
     @property
     def wants_own_lane(self) -> bool:
@@ -87,7 +94,7 @@ class AssignedPartition:
                 self.fetched_to = record.offset + 1
 
     def first(self, count: int, most_bytes: int) -> list[Record]:
-        """The records of the next batch, at least one. They stay in the queue until `handled`."""
+        """The records of the next batch, at least one. They stay in the queue until `written`."""
         taken: list[Record] = []
         for record in islice(self.waiting, count):
             most_bytes -= record.size
@@ -100,17 +107,23 @@ class AssignedPartition:
         """What handling these records does to the progress."""
         return Step(self.topic, self.number, self.epoch, self.next_offset, records[-1].offset + 1)
 
-    def handled(self, step: Step) -> None:
-        """A batch is written and sent."""
+    def written(self, step: Step) -> None:
+        """A batch is written, and is to be sent."""
         while self.waiting and self.waiting[0].offset < step.next_offset:
             self.waiting_bytes -= self.waiting.popleft().size
         self.next_offset = step.next_offset
         self.limit = min(self.limit * 2, self.options.max_batch)
-        self.attempts = self.conflicts = 0
+        self.conflicts = 0
+        self.refused.clear()
+        self.unsent += 1
+
+    def sent(self) -> None:
+        """Kafka has what came of a batch."""
+        self.unsent -= 1
+        self.attempts = 0
         self.failing_since = None
         self.error = ""
         self.retry_at = 0
-        self.refused.clear()
 
     def failed(self, error: str, now: float) -> None:
         """Its batch failed: try again after a jittered backoff (half to the whole of a doubling delay)."""

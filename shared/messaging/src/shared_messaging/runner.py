@@ -40,32 +40,44 @@ class BatchRunner:
         self._sent = sent
         self._options = options
 
-    async def run(self, work: Work) -> None:
-        """Handle these records and note it in their partitions.
+    async def write(self, work: Work) -> Batch:
+        """Handle these records, write what comes of it, and note it in their partitions.
 
-        Raises whatever prevented the write. After the write there is no way back: it keeps sending until Kafka has it.
+        Raises whatever prevented the write. After it there is no way back: `send` has to follow.
         """
         steps = {partition: partition.step(records) for partition, records in work.items()}
         spans = Spans()
         try:
             batch = await self._write(work, steps, spans)
-            if batch.output_id is not None:
-                with self._sent.sending(batch.output_id):
-                    await self._send(batch, list(work))
         except BaseException as error:
             spans.end(error)
             raise
-        spans.end()
-        now = time()
+        if batch.output_id is not None:
+            self._sent.begin(batch.output_id)
         for partition, records in work.items():
             _, partition.dead_letters_in_a_row = run_of_refusals(
                 partition.dead_letters_in_a_row, records, batch.refused
             )
-            partition.handled(steps[partition])
+            partition.written(steps[partition])
             metrics.RECORDS_HANDLED.labels(partition.topic).inc(len(records))
-            metrics.STAGE_SECONDS.labels(partition.topic).observe(max(0.0, now - records[0].timestamp / 1000))
         for record, refusal in batch.refused.items():
             metrics.DEAD_LETTERS.labels(record.topic, type(refusal).__name__).inc()
+        return batch
+
+    async def send(self, work: Work, batch: Batch) -> None:
+        """Send what is written, for as long as it takes Kafka to have it."""
+        try:
+            if batch.output_id is not None:
+                with self._sent.sending(batch.output_id):
+                    await self._send(batch, list(work))
+        except BaseException as error:
+            batch.spans.end(error)
+            raise
+        batch.spans.end()
+        now = time()
+        for partition, records in work.items():
+            partition.sent()
+            metrics.STAGE_SECONDS.labels(partition.topic).observe(max(0.0, now - records[0].timestamp / 1000))
 
     async def _write(self, work: Work, steps: Mapping[AssignedPartition, Step], spans: Spans) -> Batch:
         refused = {

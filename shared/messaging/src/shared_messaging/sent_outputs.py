@@ -24,10 +24,13 @@ class SentOutputs:
         self._sending: dict[int, asyncio.Future[None]] = {}
         self._acknowledged: OrderedDict[int, None] = OrderedDict()
 
+    def begin(self, output_id: int) -> None:
+        """This process has written it, and will send it: `sending` follows."""
+        self._sending[output_id] = asyncio.get_running_loop().create_future()
+
     @contextmanager
     def sending(self, output_id: int) -> Generator[None]:
-        """What this process has written and sends in this block; at its end Kafka has it, unless an error ends it."""
-        self._sending[output_id] = asyncio.get_running_loop().create_future()
+        """What was begun is sent in this block; at its end Kafka has it, unless an error ends it."""
         try:
             yield
             self._acknowledged[output_id] = None

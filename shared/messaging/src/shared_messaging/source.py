@@ -115,6 +115,7 @@ class FencedSource:
             self._sources.sent.add(sent)
             raise
         if written.output_id is not None:
+            self._sources.sent.begin(written.output_id)
             with self._sources.sent.sending(written.output_id):
                 await self._sources.publisher.send(publish)
         self._epoch, self._next = step.epoch, step.next_offset
