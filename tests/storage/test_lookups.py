@@ -4,6 +4,7 @@ choose to while it has no statistics of a table. A plan that was made for an emp
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -11,8 +12,7 @@ import pytest
 
 import notifier.app
 import router.app
-from notifier.storage.patients import names_of
-from notifier.storage.projection import known_conversations, known_messages
+from notifier.storage.projection import Known, known_of
 from router.storage.decisions import applied_changes
 from router.storage.facts import decided_messages, known_patients
 from shared_database import DatabaseLogin, create_pool, set_practices
@@ -36,6 +36,11 @@ WHERE schemaname = $1 AND starts_with(relname, $2)
 
 _PLANNED_ANEW = "SELECT sum(custom_plans) FROM pg_prepared_statements WHERE statement LIKE '%unnest%'"
 """How often a question of several keys was planned for its arguments alone."""
+
+
+async def _part(part: Callable[[Known], object], connection: "Connection") -> object:
+    return part(await known_of(connection, [(practice, one, one, one) for practice, one in KEYS]))
+
 
 Ask = Callable[["Connection"], Awaitable[object]]
 LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
@@ -64,7 +69,7 @@ LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
             "provider, audience, inboxes, updated_at) "
             "SELECT $1, n, n, 1, true, 'unassigned', '{\"id\": null}', '{\"id\": null}', '{}', '{}', '{}', now()"
         ),
-        lambda connection: known_conversations(connection, KEYS),
+        lambda connection: _part(attrgetter("conversations"), connection),
     ),
     "messages of threads": (
         "notifier",
@@ -72,12 +77,12 @@ LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
             "thread_message (practice_id, message_id, conversation_id, sender, channel, body, attachments, sent_at) "
             "SELECT $1, n, n, 'patient', 'sms', 'Made up', '[]', now()"
         ),
-        lambda connection: known_messages(connection, KEYS),
+        lambda connection: _part(attrgetter("messages"), connection),
     ),
     "names": (
         "notifier",
         "patient (practice_id, patient_id, given_name, family_name, as_of) SELECT $1, n, 'Made', 'Up', now()",
-        lambda connection: names_of(connection, KEYS),
+        lambda connection: _part(attrgetter("names"), connection),
     ),
 }
 

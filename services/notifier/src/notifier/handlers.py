@@ -8,10 +8,10 @@ from prometheus_client import Counter
 from notifier.domain.announcing import Announcing, History
 from notifier.domain.visibility import Practice, whose_view_changed
 from notifier.notifying.queueing import queue_telling
-from notifier.storage.duty import arrangements_of, rung_now
-from notifier.storage.patients import forget_patients, names_of, save_patients
+from notifier.storage.duty import rung_now
+from notifier.storage.patients import forget_patients, save_patients
 from notifier.storage.practices import Practices, practice_from, save_directories, save_settings
-from notifier.storage.projection import Known, known_conversations, known_details, known_messages, project
+from notifier.storage.projection import Asked, Known, known_details, known_of, project
 from shared_database.sealing import Sealer
 from shared_messaging import Batch, Outgoing, first_of_each
 from shared_schemas import ids, topics
@@ -57,14 +57,15 @@ class Handlers:
         received = batch.events(PatientEvent)
         history = [one.event for one in received if isinstance(one.event, History)]
         records = {one.event.ce_id: one.record for one in received}
-        known = await known_conversations(batch.connection, {(one.practice_id, one.conversation_id) for one in history})
+        known = await known_of(batch.connection, {_asked_of(one) for one in history})
         fresh = await _fresh(batch, history, known)
         practice_ids = {one.practice_id for one in fresh}
+        practices, arrangements = await self._practices.with_arrangements(batch.connection, practice_ids)
         announcing = Announcing(
-            await self._practices.of(batch.connection, practice_ids),
-            {conversation: one.listing for conversation, one in known.items()},
-            await names_of(batch.connection, {(one.practice_id, one.patient_id) for one in fresh}),
-            rung_now(await arrangements_of(batch.connection, practice_ids), self._clock()),
+            practices,
+            {conversation: one.listing for conversation, one in known.conversations.items()},
+            known.names,
+            rung_now(arrangements, self._clock()),
         )
         publish = [
             self._outgoing(announced, batch.trace_of(records[one.ce_id]))
@@ -92,14 +93,13 @@ class Handlers:
         gone = [(one.practice_id, one.patient_id or "") for one in batch.tombstones()]
         await forget_patients(batch.connection, gone)
         patients = [one.event for one in batch.events(PatientSyncedV1)]
-        had = await names_of(batch.connection, {(one.practice_id, one.patient_id) for one in patients})
-        renamed = [one for one in patients if had.get((one.practice_id, one.patient_id)) != _name(one)]
-        known = await known_conversations(batch.connection, {_conversation_of(one) for one in renamed})
-        listings = {conversation: one.listing for conversation, one in known.items()}
-        practices = await self._practices.of(batch.connection, {practice_id for practice_id, _ in known})
+        known = await known_of(batch.connection, {(*_conversation_of(one), one.patient_id, None) for one in patients})
+        renamed = [one for one in patients if known.names.get((one.practice_id, one.patient_id)) != _name(one)]
+        listings = {conversation: one.listing for conversation, one in known.conversations.items()}
+        practices = await self._practices.of(batch.connection, {practice_id for practice_id, _ in listings})
         announcing = Announcing(practices, listings, {})
         publish = [
-            self._outgoing(_patient_announced(one, announcing)) for one in renamed if _conversation_of(one) in known
+            self._outgoing(_patient_announced(one, announcing)) for one in renamed if _conversation_of(one) in listings
         ]
         await save_patients(batch, patients, publish)
 
@@ -116,18 +116,16 @@ class Handlers:
         return Outgoing.of(topics.STAFF_NOTIFICATIONS.name, event, source=SOURCE, time=self._clock(), trace=trace)
 
 
-async def _fresh(batch: Batch, history: Sequence[History], known: Mapping[Conversation, Known]) -> list[History]:
+async def _fresh(batch: Batch, history: Sequence[History], known: Known) -> list[History]:
     """What is not projected yet, each once, in order."""
-    messages = {(one.practice_id, one.message_id) for one in history if isinstance(one, RoutedMessageV1)}
-    have = await known_messages(batch.connection, messages)
     details = await known_details(batch.connection, [one for one in history if isinstance(one, MessageUpdatedV1)])
 
     def is_new(one: History) -> bool:
         match one:
             case RoutedMessageV1():
-                return one.message_id not in have
+                return (one.practice_id, one.message_id) not in known.messages
             case ConversationUpdatedV1():
-                before = known.get((one.practice_id, one.conversation_id))
+                before = known.conversations.get((one.practice_id, one.conversation_id))
                 return before is None or one.conversation_version > before.version
             case MessageUpdatedV1():
                 return one.change_id not in details
@@ -135,6 +133,11 @@ async def _fresh(batch: Batch, history: Sequence[History], known: Mapping[Conver
                 return True
 
     return [one for one in first_of_each(history, lambda one: (one.practice_id, one.ce_id)) if is_new(one)]
+
+
+def _asked_of(one: History) -> Asked:
+    message_id = one.message_id if isinstance(one, RoutedMessageV1) else None
+    return one.practice_id, one.conversation_id, one.patient_id, message_id
 
 
 def _settings_announced(

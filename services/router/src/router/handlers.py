@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prometheus_client import Counter
 
@@ -26,8 +26,8 @@ from router.storage.facts import (
     Key,
     KnownPatient,
     decided_messages,
-    directories_of,
     known_patients,
+    known_practices,
     labels_from,
 )
 from router.storage.practice_management import (
@@ -36,7 +36,6 @@ from router.storage.practice_management import (
     save_appointments,
     save_directories,
 )
-from router.storage.settings import newer_settings
 from shared_messaging import Batch, Outgoing, Received, first_of_each
 from shared_schemas import topics
 from shared_schemas.cloudevents import Headers, attributes
@@ -56,20 +55,32 @@ E = TypeVar("E", bound=PatientEvent)
 DECISIONS = Counter("switchboard_decisions", "Messages decided, by channel and outcome.", ["channel", "outcome"])
 
 
-class Policies:
-    """The compiled settings of practices, by version: what is read with a batch is always current."""
+class Practice(NamedTuple):
+    """How a practice wants its messages routed, and its locations and providers."""
+
+    policy: Policy
+    directory: Directory
+
+
+class Practices:
+    """What is read with a batch is always current; settings are compiled once for each version."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, Policy] = {}
 
-    async def of(self, connection: "Connection", practices: set[str]) -> Mapping[str, Policy]:
-        """The current policy of each practice; one that never saved settings has the defaults, version 0."""
-        known = {practice: self._compiled[practice].version for practice in practices if practice in self._compiled}
-        for practice, settings in (await newer_settings(connection, known, practices)).items():
-            self._compiled[practice] = compile_policy(settings)
+    async def of(self, connection: "Connection", practices: set[str]) -> Mapping[str, Practice]:
+        """Each practice as it is now; one that never saved settings has the defaults, version 0."""
+        versions = {id_: self._compiled[id_].version if id_ in self._compiled else -1 for id_ in practices}
+        known = await known_practices(connection, versions)
+        for id_, practice in known.items():
+            if practice.newer_settings is not None:
+                self._compiled[id_] = compile_policy(practice.newer_settings)
         return {
-            practice: self._compiled.get(practice) or compile_policy(RoutingSettingsPublishedV1(practice_id=practice))
-            for practice in practices
+            id_: Practice(
+                self._compiled.get(id_) or compile_policy(RoutingSettingsPublishedV1(practice_id=id_)),
+                practice.directory,
+            )
+            for id_, practice in known.items()
         }
 
 
@@ -78,7 +89,7 @@ class Handlers:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._policies = Policies()
+        self._practices = Practices()
 
     async def on_patient_messages(self, batch: Batch) -> None:
         """Decide each message in log order; one that was decided before changes nothing (promise 2)."""
@@ -93,7 +104,7 @@ class Handlers:
         fresh = [one for one in _first_of_each(received) if one.event.message_id not in decided]
         if not fresh:
             return
-        known, directories, policies = await self._facts(batch, fresh, {one.event.received_at for one in fresh})
+        known, practices = await self._facts(batch, fresh, {one.event.received_at for one in fresh})
         now = self._clock()
         before = {key: patient.conversation.version for key, patient in known.items()}
         after: dict[Key, Conversation] = {}
@@ -101,12 +112,9 @@ class Handlers:
         publish: list[Outgoing] = []
         outcomes: Tally[tuple[str, str]] = Tally()
         for record, event in fresh:
-            key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
-            facts = Facts(
-                after.get(key, known[key].conversation),
-                known[key].appointments,
-                directories.get(event.practice_id, Directory()),
-            )
+            key = event.practice_id, event.patient_id
+            policy, directory = practices[event.practice_id]
+            facts = Facts(after.get(key, known[key].conversation), known[key].appointments, directory)
             decision = route(_message(event), facts, policy)
             routed = routed_message(event, decision, facts, policy, now)
             after[key] = decision.conversation
@@ -127,15 +135,15 @@ class Handlers:
         fresh = [one for one in _first_of_each(received) if one.event.change_id not in seen]
         if not fresh:
             return
-        known, directories, policies = await self._facts(batch, fresh, {one.event.occurred_at for one in fresh})
+        known, practices = await self._facts(batch, fresh, {one.event.occurred_at for one in fresh})
         before = {key: patient.conversation.version for key, patient in known.items()}
         after: dict[Key, Conversation] = {}
         changes: list[AppliedChange] = []
         publish: list[Outgoing] = []
         for record, event in fresh:
-            key, policy = (event.practice_id, event.patient_id), policies[event.practice_id]
+            key = event.practice_id, event.patient_id
+            policy, directory = practices[event.practice_id]
             conversation = after.get(key, known[key].conversation)
-            directory = directories.get(event.practice_id, Directory())
             outcome = apply(action_of(event), conversation, policy, directory)
             told = answer(event, outcome, conversation, policy, directory)
             after[key] = getattr(outcome, "conversation", conversation)
@@ -171,13 +179,10 @@ class Handlers:
 
     async def _facts(
         self, batch: Batch, fresh: Sequence[Received[E]], instants: set[datetime]
-    ) -> tuple[Mapping[Key, KnownPatient], Mapping[str, Directory], Mapping[str, Policy]]:
+    ) -> tuple[Mapping[Key, KnownPatient], Mapping[str, Practice]]:
         keys = {(one.event.practice_id, one.event.patient_id) for one in fresh}
-        practices = {practice for practice, _ in keys}
-        since = min(instants)
-        known = await known_patients(batch.connection, dict.fromkeys(sorted(keys), since))
-        directories = await directories_of(batch.connection, practices)
-        return known, directories, await self._policies.of(batch.connection, practices)
+        known = await known_patients(batch.connection, dict.fromkeys(sorted(keys), min(instants)))
+        return known, await self._practices.of(batch.connection, {practice for practice, _ in keys})
 
 
 def _first_of_each(received: Sequence[Received[E]]) -> list[Received[E]]:

@@ -12,8 +12,15 @@ from notifier.domain.escalation import Ladder
 from shared_database import columns, practice_scope, set_practices
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Pool
+    from shared_database.pools import Connection, Pool, Row
 
+
+ARRANGED = """
+SELECT hours, ladder, since, (
+    SELECT jsonb_object_agg(staff_id, times) FROM duty_times WHERE duty_times.practice_id = practice_duty.practice_id
+) AS people
+FROM practice_duty WHERE"""
+"""The columns of which an `Arrangement` is made, of a condition that follows."""
 
 _PEOPLE = TypeAdapter(dict[str, DutyTimes], config=ConfigDict(hide_input_in_errors=True))
 
@@ -84,23 +91,20 @@ async def drop_output(pool: "Pool", practice_ids: Collection[str], sent: Collect
 async def arrangements_of(connection: "Connection", practice_ids: Collection[str]) -> dict[str, Arrangement]:
     """What these practices have arranged; those that have nothing are left out."""
     rows = await connection.fetch(
-        """
-        SELECT practice_id, hours, ladder, since, (
-            SELECT jsonb_object_agg(staff_id, times) FROM duty_times
-            WHERE duty_times.practice_id = practice_duty.practice_id
-        ) AS people
-        FROM practice_duty WHERE practice_id = ANY ($1::text[])
-        """,
+        f"SELECT practice_id, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
+        f"CROSS JOIN LATERAL ({ARRANGED} practice_id = asked.practice_id LIMIT 1) AS arranged",
         list(practice_ids),
     )
-    return {
-        row["practice_id"]: Arrangement(
-            Duty(PracticeHours.model_validate_json(row["hours"], extra="ignore"), _people(row["people"])),
-            Ladder.model_validate_json(row["ladder"], extra="ignore"),
-            row["since"],
-        )
-        for row in rows
-    }
+    return {row["practice_id"]: arrangement_from(row) for row in rows}
+
+
+def arrangement_from(row: "Row") -> Arrangement:
+    """What the columns of `ARRANGED` say."""
+    return Arrangement(
+        Duty(PracticeHours.model_validate_json(row["hours"], extra="ignore"), _people(row["people"])),
+        Ladder.model_validate_json(row["ladder"], extra="ignore"),
+        row["since"],
+    )
 
 
 def _people(found: str | None) -> dict[str, DutyTimes]:

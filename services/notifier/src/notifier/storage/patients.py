@@ -8,7 +8,6 @@ from notifier.views import KnownPatient
 from shared_database import columns, practice_scope
 from shared_messaging import Batch, Outgoing
 from shared_schemas.practice_management import PatientSyncedV1
-from shared_schemas.staff_notifications import PatientName
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool
@@ -24,22 +23,6 @@ named AS (
     WHERE patient.as_of < excluded.as_of
     RETURNING 1
 )"""
-
-
-async def names_of(connection: "Connection", asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], PatientName]:
-    """The names of these (practice, patient), as far as we know them."""
-    rows = await connection.fetch(
-        "SELECT known.* FROM unnest($1::text[], $2::text[]) AS asked (practice_id, patient_id) CROSS JOIN LATERAL "
-        "(SELECT practice_id, patient_id, given_name, family_name FROM patient WHERE practice_id = asked.practice_id "
-        "AND patient_id = asked.patient_id LIMIT 1) AS known",
-        *columns(list(asked), 2),
-    )
-    return {
-        (row["practice_id"], row["patient_id"]): PatientName(
-            given_name=row["given_name"], family_name=row["family_name"]
-        )
-        for row in rows
-    }
 
 
 async def find_patients(pool: "Pool", practice_id: str, words: str, patient_ids: Collection[str]) -> list[KnownPatient]:

@@ -5,13 +5,14 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from notifier.domain.visibility import Member, Practice
+from notifier.storage.duty import ARRANGED, Arrangement, arrangement_from
 from shared_database import columns, practice_scope
 from shared_messaging import Batch, Outgoing
 from shared_schemas.practice_management import DirectorySyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Pool
+    from shared_database.pools import Connection, Pool, Row
 
 _SAVE_SETTINGS = """
 kept AS (
@@ -43,12 +44,34 @@ class Practices:
 
     async def of(self, connection: "Connection", practice_ids: Collection[str]) -> dict[str, Practice]:
         """These practices as they are now; those whose settings we do not have are left out."""
-        versions = await connection.fetch(
-            "SELECT practice_id, settings_version FROM practice WHERE practice_id = ANY ($1::text[])",
+        return await self._as_of(
+            connection,
+            await connection.fetch(
+                "SELECT practice_id, settings_version FROM practice WHERE practice_id = ANY ($1::text[])",
+                list(practice_ids),
+            ),
+        )
+
+    async def with_arrangements(
+        self, connection: "Connection", practice_ids: Collection[str]
+    ) -> tuple[dict[str, Practice], dict[str, Arrangement]]:
+        """These practices as they are now, and what they have arranged; what we do not have is left out. One query."""
+        rows = await connection.fetch(
+            "SELECT practice_id, settings_version, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
+            "LEFT JOIN LATERAL (SELECT settings_version FROM practice WHERE practice_id = asked.practice_id LIMIT 1) "
+            f"AS known ON true LEFT JOIN LATERAL ({ARRANGED} practice_id = asked.practice_id LIMIT 1) AS arranged ON true",
             list(practice_ids),
         )
+        practices = await self._as_of(connection, [row for row in rows if row["settings_version"] is not None])
+        return practices, {row["practice_id"]: arrangement_from(row) for row in rows if row["since"] is not None}
+
+    async def _as_of(self, connection: "Connection", versions: "Sequence[Row]") -> dict[str, Practice]:
         kept = {row["practice_id"]: self._kept.get(row["practice_id"]) for row in versions}
-        stale = [id_ for id_, version in versions if (one := kept[id_]) is None or one.version != version]
+        stale = [
+            row["practice_id"]
+            for row in versions
+            if (one := kept[row["practice_id"]]) is None or one.version != row["settings_version"]
+        ]
         if stale:
             if len(self._kept) > MOST_KEPT:
                 self._kept.clear()

@@ -1,6 +1,6 @@
 """Writing the projection: what `routed-messages` says becomes conversations, threads and notifications."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from shared_schemas.routed_messages import (
     RoutedMessageV1,
     StaffReply,
 )
-from shared_schemas.staff_notifications import Listing
+from shared_schemas.staff_notifications import Listing, PatientName
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Row
@@ -94,40 +94,68 @@ linked AS (
 
 _STATEMENT = f"{_CONVERSATIONS}, {_MESSAGES}, {_NOTIFICATIONS}, {_DETAILS}, {_OUTCOMES}, {_LINKS}"
 
+_KNOWN = """
+SELECT asked.*, version, is_open, inbox_kind, inbox_id, reason, location, audience, is_named, given_name, family_name,
+    is_said
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS asked (practice_id, conversation_id, patient_id, message_id)
+LEFT JOIN LATERAL (
+    SELECT version, is_open, inbox_kind, inbox_id, reason, location, audience FROM conversation
+    WHERE practice_id = asked.practice_id AND conversation_id = asked.conversation_id LIMIT 1
+) AS conversation ON true
+LEFT JOIN LATERAL (
+    SELECT true AS is_named, given_name, family_name FROM patient
+    WHERE practice_id = asked.practice_id AND patient_id = asked.patient_id LIMIT 1
+) AS patient ON true
+LEFT JOIN LATERAL (
+    SELECT true AS is_said FROM thread_message
+    WHERE practice_id = asked.practice_id AND message_id = asked.message_id LIMIT 1
+) AS message ON true
+"""
+
+Key = tuple[str, str]
+"""A practice, and the id of something of its own."""
+Asked = tuple[str, str, str, str | None]
+"""A practice, and of it a conversation, its patient and a message, if it is about one."""
 Shown = RoutedMessageV1 | ConversationUpdatedV1
 Outcome = ConversationUpdatedV1 | ConversationActionRejectedV1
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownConversation:
     """What we have of a conversation already."""
 
     version: int
     listing: Listing
 
 
-async def known_messages(connection: "Connection", asked: Collection[tuple[str, str]]) -> set[str]:
-    """Which of these (practice, message) are in a thread already."""
-    rows = await connection.fetch(
-        "SELECT message_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, message_id) "
-        "CROSS JOIN LATERAL (SELECT FROM thread_message WHERE practice_id = asked.practice_id "
-        "AND message_id = asked.message_id LIMIT 1) AS known",
-        *columns(list(asked), 2),
-    )
-    return {row["message_id"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we have already of what was asked about, by practice and id. What we have not is left out."""
+
+    conversations: Mapping[Key, KnownConversation]
+    names: Mapping[Key, PatientName]
+    messages: Collection[Key]
+    """Those that are in a thread."""
 
 
-async def known_conversations(
-    connection: "Connection", asked: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], Known]:
-    """What we have of these (practice, conversation)."""
-    rows = await connection.fetch(
-        "SELECT known.* FROM unnest($1::text[], $2::text[]) AS asked (practice_id, conversation_id) "
-        "CROSS JOIN LATERAL (SELECT * FROM conversation WHERE practice_id = asked.practice_id "
-        "AND conversation_id = asked.conversation_id LIMIT 1) AS known",
-        *columns(list(asked), 2),
+async def known_of(connection: "Connection", asked: Collection[Asked]) -> Known:
+    """What we have of these conversations, of their patients' names, and of these messages. One query."""
+    rows = await connection.fetch(_KNOWN, *columns(list(asked), 4))
+    return Known(
+        {
+            (row["practice_id"], row["conversation_id"]): KnownConversation(row["version"], listing_from(row))
+            for row in rows
+            if row["version"] is not None
+        },
+        {
+            (row["practice_id"], row["patient_id"]): PatientName(
+                given_name=row["given_name"], family_name=row["family_name"]
+            )
+            for row in rows
+            if row["is_named"]
+        },
+        {(row["practice_id"], row["message_id"]) for row in rows if row["is_said"]},
     )
-    return {(row["practice_id"], row["conversation_id"]): Known(row["version"], listing_from(row)) for row in rows}
 
 
 def listing_from(row: "Row") -> Listing:

@@ -21,6 +21,7 @@ from router.domain.facts import (
 )
 from shared_database import columns, practice_scope
 from shared_schemas.practice_management import AppointmentSyncedV1
+from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool, Row
@@ -76,7 +77,17 @@ WHERE NOT EXISTS (
 )
 """
 
-_DIRECTORIES = "SELECT practice_id, locations, providers, as_of FROM directory WHERE practice_id = ANY ($1::text[])"
+_PRACTICES = """
+SELECT asked.practice_id, settings.body, directory.locations, directory.providers, directory.as_of
+FROM unnest($1::text[], $2::int[]) AS asked (practice_id, version)
+LEFT JOIN LATERAL (
+    SELECT body FROM routing_settings
+    WHERE practice_id = asked.practice_id AND is_current AND version <> asked.version LIMIT 1
+) AS settings ON true
+LEFT JOIN LATERAL (
+    SELECT locations, providers, as_of FROM directory WHERE practice_id = asked.practice_id LIMIT 1
+) AS directory ON true
+"""
 
 _DECIDED = """
 SELECT message_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, message_id)
@@ -85,6 +96,14 @@ CROSS JOIN LATERAL (
     WHERE practice_id = asked.practice_id AND message_id = asked.message_id AND received_at BETWEEN $3 AND $4 LIMIT 1
 ) AS decided
 """
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPractice:
+    """A practice's locations and providers, and its current settings if they are not those that were known."""
+
+    newer_settings: RoutingSettingsPublishedV1 | None
+    directory: Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +129,19 @@ async def known_patients(connection: "Connection", since: Mapping[Key, datetime]
     }
 
 
-async def directories_of(connection: "Connection", practices: Collection[str]) -> dict[str, Directory]:
-    """The locations and providers of these practices; those without a directory are left out."""
-    rows = await connection.fetch(_DIRECTORIES, list(practices))
-    return {
-        row["practice_id"]: Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"])
-        for row in rows
-    }
+async def known_practices(connection: "Connection", versions: Mapping[str, int]) -> dict[str, KnownPractice]:
+    """What is known of each of these practices, `versions` being those of their settings that are known. One query."""
+    rows = await connection.fetch(_PRACTICES, list(versions), list(versions.values()))
+    return {row["practice_id"]: KnownPractice(_settings(row), _directory(row)) for row in rows}
 
 
 async def directory_of(pool: "Pool", practice_id: str) -> Directory:
     """The locations and providers of one practice; an empty directory before the first sync."""
     async with practice_scope(pool, practice_id) as connection:
-        return (await directories_of(connection, [practice_id])).get(practice_id, Directory())
+        row = await connection.fetchrow(
+            "SELECT locations, providers, as_of FROM directory WHERE practice_id = $1", practice_id
+        )
+    return Directory() if row is None else _directory(row)
 
 
 async def open_conversations(pool: "Pool", practice_id: str) -> AsyncGenerator[list[tuple[str, Conversation]]]:
@@ -210,6 +229,16 @@ def _appointments(row: "Row") -> tuple[Appointment, ...]:
         return ()
     columns = (row[name] for name in ("appointment_ids", "starts", "at_locations", "with_providers", "as_ofs"))
     return tuple(map(Appointment, *columns))
+
+
+def _settings(row: "Row") -> RoutingSettingsPublishedV1 | None:
+    return None if row["body"] is None else RoutingSettingsPublishedV1.model_validate_json(row["body"])
+
+
+def _directory(row: "Row") -> Directory:
+    if row["locations"] is None:
+        return Directory()
+    return Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"])
 
 
 def _places(body: str) -> dict[Any, Place]:

@@ -1,6 +1,5 @@
 """Routing settings: every version of them, and which is current."""
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from shared_database import practice_scope
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Pool
+    from shared_database.pools import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +20,6 @@ class SettingsVersion:
     saved_by: str
     reverts: int | None
     """The version that it brought back."""
-
-
-async def newer_settings(
-    connection: "Connection", known: Mapping[str, int], practices: Collection[str]
-) -> dict[str, RoutingSettingsPublishedV1]:
-    """The current settings of those practices whose version is not the one that is `known`. One query."""
-    rows = await connection.fetch(
-        """
-        SELECT practice_id, body FROM routing_settings
-        JOIN unnest($1::text[], $2::int[]) AS asked (practice_id, known) USING (practice_id)
-        WHERE is_current AND version <> known
-        """,
-        list(practices),
-        [known.get(practice, -1) for practice in practices],
-    )
-    return {row["practice_id"]: RoutingSettingsPublishedV1.model_validate_json(row["body"]) for row in rows}
 
 
 async def current_settings(pool: "Pool", practice_id: str) -> RoutingSettingsPublishedV1 | None:
