@@ -1,8 +1,11 @@
 """Phone numbers."""
 
+from functools import lru_cache
+
 import phonenumbers
 
 
+@lru_cache(maxsize=10_000)
 def e164(phone: str, country: str) -> str:
     """A phone in the form that patients are known by; what is none (a short code, a hidden one) stays as it is."""
     try:
