@@ -7,13 +7,12 @@ from typing import Generic, TypeVar
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-AT_ONCE = 2
-"""Statements that are on their way at the same time: while one is answered, the next one gathers."""
 MOST = 100
+"""Questions of one statement."""
 
 
 class AskedTogether(Generic[Q, A]):
-    """Asks for whoever comes: at once while little is asked, and in one statement for all who came meanwhile under load.
+    """Asks for whoever comes: at once while nothing is asked, and in one statement for all who came while something was.
 
     `answers_to` gives the answers in the order of the questions. What it raises is raised to everybody who asked; but who
     asked something that it cannot take spoils nobody else's answer: each is asked alone then.
@@ -25,16 +24,14 @@ class AskedTogether(Generic[Q, A]):
         self._answers_to = answers_to
         self._spoilt_by = spoilt_by
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: asyncio.Task[None] | None = None
 
     async def ask(self, question: Q) -> A:
         """The answer, as it was after this was asked."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if len(self._asking) < AT_ONCE:
-            task = asyncio.create_task(self._ask_all(), name="questions")
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_all(), name="questions")
         return await answer
 
     async def _ask_all(self) -> None:
