@@ -64,6 +64,7 @@ async def _morning(system: System) -> None:
             await doors.text(person.phone, words, provider_message_id=f"SM{uuid.uuid4().hex}")
         await doors.text(newcomer(), "Hello, this is my new number.", provider_message_id=f"SM{uuid.uuid4().hex}")
         await doors.call(people[30].phone, "1", recording_id=f"RE{uuid.uuid4().hex}")
+        await doors.log_in(people[32])
         await doors.write(people[32], ASKED, reason_id="refills", client_message_id=uuid.uuid4().hex)
 
 

@@ -83,12 +83,13 @@ class FrontDoors:
         return ids.message_id("voicemail", practice.PRACTICE_ID, recording_id)
 
     async def write(self, patient: Patient, body: str, *, reason_id: str | None, client_message_id: str) -> str:
-        """Write in the messenger, logging in first where the patient has not yet; returns the message's id."""
-        session = self._sessions.get(patient.patient_id) or await self._log_in(patient)
+        """Write in the messenger, where the patient has to be logged in; returns the message's id."""
         content = {"client_message_id": client_message_id, "body": body}
         if reason_id is not None:
             content["reason_id"] = reason_id
-        answer = await self.http.post("/v1/messenger/messages", json=content, headers=session)
+        answer = await self.http.post(
+            "/v1/messenger/messages", json=content, headers=self._sessions[patient.patient_id]
+        )
         return str(answer.raise_for_status().json()["message_id"])
 
     async def publish(self, patient: Patient, body: str, *, provider_message_id: str) -> str:
@@ -131,8 +132,13 @@ class FrontDoors:
         answer = await self.http.post(path, data=dict(form), headers={"X-Twilio-Signature": signature})
         answer.raise_for_status()
 
-    async def _log_in(self, patient: Patient) -> dict[str, str]:
-        """Phone, code, date of birth. The cookies are kept per patient: each has a browser of their own."""
+    async def log_in(self, patient: Patient) -> None:
+        """Log in to the messenger with phone, code and date of birth, unless the patient is.
+
+        The cookies are kept per patient: each has a browser of their own.
+        """
+        if patient.patient_id in self._sessions:
+            return
         start = {"practice_slug": practice.PRACTICE_ID, "phone": patient.phone}
         earlier = len(await self._texts_to(patient.phone))
         login_id = (await self.http.post("/v1/messenger/login", json=start)).raise_for_status().json()["login_id"]
@@ -142,9 +148,7 @@ class FrontDoors:
         answer = (await self.http.post("/v1/messenger/login/verify", json=birth)).raise_for_status()
         cookie = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
         self.http.cookies.clear()
-        session = {"Cookie": cookie, "X-CSRF-Token": answer.json()["csrf_token"]}
-        self._sessions[patient.patient_id] = session
-        return session
+        self._sessions[patient.patient_id] = {"Cookie": cookie, "X-CSRF-Token": answer.json()["csrf_token"]}
 
     async def _code_for(self, phone: str, earlier: int) -> str:
         """The code that is texted to this phone after `earlier` other texts: soon after the answer to who asked for it."""
