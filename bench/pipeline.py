@@ -25,8 +25,8 @@ PHONES = 100
 """Of each practice. All of them write while the services warm up: who writes for the first time is kept first."""
 CONNECTIONS = 128
 WARM_UP_RATE, WARM_UP_SECONDS = 500, 75
-"""Router looks for conversations to match again a minute after settings were saved (`router.publishing`), and the broker's JVM
-compiles what it does often, for a second or two each time: let both be over, as they are in an installation that is at work.
+"""Router looks for conversations to match again a minute after settings were saved (`router.publishing`), and the broker's
+JVM compiles what it does often, for a second or two each time: let both be over, as in an installation that is at work.
 """
 GRACE_SECONDS = 20.0
 AUTH_TOKEN, ACCOUNT = "0123456789abcdef" * 2, "AC" + "0" * 32
