@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 import notifier.app
 from notifier.storage.practices import Practices
 from shared_database import DatabaseLogin, create_pool, practice_scope
@@ -49,3 +51,21 @@ async def test_many_who_ask_at_once_cost_one_look(postgres_dsn: str) -> None:
             await asyncio.sleep(0)
             assert len(asyncio.all_tasks() - before) == 1
         assert await asyncio.gather(*asking) == [None] * ASKING
+
+
+async def test_making_room_for_a_practice_leaves_nobody_out_who_is_asked_about(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.storage.practices.MOST_KEPT", 1)
+    await asyncio.to_thread(migrate, postgres_dsn, [notifier.app.SCHEMA])
+    practices, asked = Practices(), ["room-1", "room-2", "room-3"]
+    async with (
+        await create_pool(DatabaseLogin(postgres_dsn, "notifier"), max_size=1) as pool,
+        practice_scope(pool, *asked) as connection,
+    ):
+        for practice_id in asked:
+            body = RoutingSettingsPublishedV1(practice_id=practice_id, version=1).model_dump_json()
+            await connection.execute(_SAVE, practice_id, 1, body)
+        assert (await practices.of(connection, asked[:2])).keys() == set(asked[:2])
+        found, _ = await practices.with_arrangements(connection, asked)
+    assert found.keys() == set(asked)

@@ -19,8 +19,8 @@ ARRANGED = """
 SELECT hours, ladder, since, (
     SELECT jsonb_object_agg(staff_id, times) FROM duty_times WHERE duty_times.practice_id = practice_duty.practice_id
 ) AS people
-FROM practice_duty WHERE"""
-"""The columns of which an `Arrangement` is made, of a condition that follows."""
+FROM practice_duty WHERE practice_id = asked.practice_id LIMIT 1"""
+"""What an `Arrangement` is made of, for a lateral join to the practices that are `asked`."""
 
 _PEOPLE = TypeAdapter(dict[str, DutyTimes], config=ConfigDict(hide_input_in_errors=True))
 
@@ -91,8 +91,8 @@ async def drop_output(pool: "Pool", practice_ids: Collection[str], sent: Collect
 async def arrangements_of(connection: "Connection", practice_ids: Collection[str]) -> dict[str, Arrangement]:
     """What these practices have arranged; those that have nothing are left out."""
     rows = await connection.fetch(
-        f"SELECT practice_id, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
-        f"CROSS JOIN LATERAL ({ARRANGED} practice_id = asked.practice_id LIMIT 1) AS arranged",
+        "SELECT practice_id, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
+        f"CROSS JOIN LATERAL ({ARRANGED}) AS arranged",
         list(practice_ids),
     )
     return {row["practice_id"]: arrangement_from(row) for row in rows}

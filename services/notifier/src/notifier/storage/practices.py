@@ -1,7 +1,7 @@
 """Who is on a practice's staff, and its inboxes: from its routing settings, read again only when they have changed."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from notifier.domain.visibility import Member, Practice
@@ -12,7 +12,7 @@ from shared_schemas.practice_management import DirectorySyncedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 
 if TYPE_CHECKING:
-    from shared_database.pools import Connection, Pool, Row
+    from shared_database.pools import Connection, Pool
 
 _SAVE_SETTINGS = """
 kept AS (
@@ -44,13 +44,11 @@ class Practices:
 
     async def of(self, connection: "Connection", practice_ids: Collection[str]) -> dict[str, Practice]:
         """These practices as they are now; those whose settings we do not have are left out."""
-        return await self._as_of(
-            connection,
-            await connection.fetch(
-                "SELECT practice_id, settings_version FROM practice WHERE practice_id = ANY ($1::text[])",
-                list(practice_ids),
-            ),
+        rows = await connection.fetch(
+            "SELECT practice_id, settings_version FROM practice WHERE practice_id = ANY ($1::text[])",
+            list(practice_ids),
         )
+        return await self._of_versions(connection, {row["practice_id"]: row["settings_version"] for row in rows})
 
     async def with_arrangements(
         self, connection: "Connection", practice_ids: Collection[str]
@@ -59,25 +57,26 @@ class Practices:
         rows = await connection.fetch(
             "SELECT practice_id, settings_version, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
             "LEFT JOIN LATERAL (SELECT settings_version FROM practice WHERE practice_id = asked.practice_id LIMIT 1) "
-            f"AS known ON true LEFT JOIN LATERAL ({ARRANGED} practice_id = asked.practice_id LIMIT 1) AS arranged ON true",
+            f"AS known ON true LEFT JOIN LATERAL ({ARRANGED}) AS arranged ON true",
             list(practice_ids),
         )
-        practices = await self._as_of(connection, [row for row in rows if row["settings_version"] is not None])
-        return practices, {row["practice_id"]: arrangement_from(row) for row in rows if row["since"] is not None}
+        versions = {row["practice_id"]: row["settings_version"] for row in rows if row["settings_version"] is not None}
+        arrangements = {row["practice_id"]: arrangement_from(row) for row in rows if row["since"] is not None}
+        return await self._of_versions(connection, versions), arrangements
 
-    async def _as_of(self, connection: "Connection", versions: "Sequence[Row]") -> dict[str, Practice]:
-        kept = {row["practice_id"]: self._kept.get(row["practice_id"]) for row in versions}
-        stale = [
-            row["practice_id"]
-            for row in versions
-            if (one := kept[row["practice_id"]]) is None or one.version != row["settings_version"]
-        ]
+    async def _of_versions(self, connection: "Connection", versions: Mapping[str, int]) -> dict[str, Practice]:
+        found = {
+            id_: one
+            for id_, version in versions.items()
+            if (one := self._kept.get(id_)) is not None and one.version == version
+        }
+        stale = [id_ for id_ in versions if id_ not in found]
         if stale:
+            found |= {id_: practice_from(one) for id_, one in (await settings_of(connection, stale)).items()}
             if len(self._kept) > MOST_KEPT:
                 self._kept.clear()
-            read = await settings_of(connection, stale)
-            self._kept |= {id_: practice_from(one) for id_, one in read.items()}
-        return {id_: self._kept[id_] for id_ in kept if id_ in self._kept}
+            self._kept |= found
+        return found
 
     async def one(self, pool: "Pool", practice_id: str) -> Practice | None:
         """One practice as it is now; None while we have no settings of it.
