@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import psutil
 
 from shared_database.migrations import migrate
@@ -21,6 +22,8 @@ from switchboard_cli.topics import apply_topics
 
 PARTITIONS = 8
 START_SECONDS = 120
+_KEPT_LOG_FILES = 64
+"""Of 16 MB each."""
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -55,8 +58,22 @@ async def stand(*, partitions: int = PARTITIONS) -> AsyncGenerator[Stand]:
             issuer = DevelopmentIssuer(directory / "issuer")
             issuer.prepare()
             await asyncio.to_thread(migrate, stack.postgres_dsn, SCHEMAS)
+            await _wear_in(stack.postgres_dsn)
             await apply_topics(stack.kafka_bootstrap_servers, partitions=partitions, replication=1)
             yield Stand(directory, stack.kafka_bootstrap_servers, stack.postgres_dsn, issuer)
+
+
+async def _wear_in(dsn: str) -> None:
+    """Let PostgreSQL have the files of its log that it keeps (`min_wal_size`), as one has that is at work: a new one makes
+    each while everybody who writes waits for it, 50 ms.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        for _ in range(_KEPT_LOG_FILES):
+            await connection.fetchval("SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'bench', 'a record')")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
 
 
 @dataclass(frozen=True, slots=True)

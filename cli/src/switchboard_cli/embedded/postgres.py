@@ -67,12 +67,15 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
             raise Failed(message)
 
 
+_AS_IN_COMPOSE = {"max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB"}
+
+
 def _server(place: _Place, directory: Path, port: int) -> contextlib.AbstractAsyncContextManager[ChildProcess]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
-        "max_connections": "200",
+        **_AS_IN_COMPOSE,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return child_process(
