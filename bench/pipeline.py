@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-import json
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -205,23 +205,39 @@ async def _put(http: httpx.AsyncClient, url: str, body: Mapping[str, object]) ->
 async def _reading(on: Stand, notifier: Running, practice: int, arrivals: Arrivals) -> AsyncGenerator[None]:
     """A staff stream of this practice whose messages are noted as they arrive."""
     token = on.issuer.token(role="administrator", practice_id=Workload().practice_of(practice), staff_id="staff-0")
-    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(notifier.url).port, limit=4 * 1024 * 1024)
-    writer.write(f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-    status = await reader.readline()
-    if b" 200 " not in status:
-        raise RuntimeError(f"no stream: {status!r}")
-    noting = asyncio.create_task(_note(reader, arrivals))
+    stream = _Stream(arrivals)
+    transport, _ = await asyncio.get_running_loop().create_connection(
+        lambda: stream, "127.0.0.1", urlsplit(notifier.url).port
+    )
+    transport.write(f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
     try:
+        status = await stream.status
+        if b" 200 " not in status:
+            raise RuntimeError(f"no stream: {status!r}")
         yield
     finally:
-        noting.cancel()
-        writer.close()
+        transport.close()
 
 
-async def _note(reader: asyncio.StreamReader, arrivals: Arrivals) -> None:
-    is_message = False
-    while line := await reader.readline():
-        if line.startswith(b"event: "):
-            is_message = line == b"event: message\n"
-        elif is_message and line.startswith(b"data: "):
-            arrivals.arrived(json.loads(line[6:])["message_id"])
+class _Stream(asyncio.Protocol):
+    """Reads a staff stream with as little of the services' CPU as can be: it only looks for the ids of messages."""
+
+    _MESSAGE = re.compile(rb'event: message\n(?:id: [^\n]*\n)?data: [^\n]*?"message_id":"([^"]+)"[^\n]*\n')
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        self.status: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._arrivals = arrivals
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        """More of the stream; an event may be in pieces."""
+        if not self.status.done():
+            self.status.set_result(data.partition(b"\r\n")[0])
+        events, end, self._rest = (self._rest + data).rpartition(b"\n\n")
+        for message_id in self._MESSAGE.findall(events + end):
+            self._arrivals.arrived(message_id.decode())
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """It ended before its first line."""
+        if not self.status.done():
+            self.status.set_result(b"closed")
