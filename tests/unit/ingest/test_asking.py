@@ -68,3 +68,17 @@ async def test_who_goes_away_takes_nobodys_answer_along() -> None:
     assert await staying == 20
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_while_many_ask_they_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared_messaging.gathering.LATELY_SECONDS", 60.0)
+    monkeypatch.setattr("shared_messaging.gathering.APART_SECONDS", 0.5)
+    database = Database()
+    database.may_answer.set()
+    assert await database.asked.ask(1) == 10
+    asking = []
+    for question in (2, 3, 4):
+        asking.append(asyncio.create_task(database.asked.ask(question)))
+        await asyncio.sleep(0.02)
+    assert await asyncio.gather(*asking) == [20, 30, 40]
+    assert database.statements == [[1], [2, 3, 4]]

@@ -27,9 +27,9 @@ _FETCH_WAIT_MILLISECONDS = 100
 asks for all partitions and its answer comes with the first record: a short wait makes nothing faster, and 5 ms costs an
 idle consumer 5 % of a core where this costs 1 %. It bounds how long a partition that is resumed waits for its turn."""
 
-_GATHER_MILLISECONDS = 12
-"""How long records gather at the broker while many come. A fetch and a batch for every few of them keep two cores busy with
-500 messages a second, where gathering leaves an eighth of that free; and whoever is busy answers late."""
+_GATHER_MILLISECONDS = 3
+"""How long records gather at the broker while many come. What a door or a batch sends at a time (`Gathering`) comes to
+several partitions one after the other, and the first would be the answer to a fetch."""
 
 _MANY = 3
 """Records of one poll. It is fewer while each finds everybody idle, and then none waits for others."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from shared_messaging.gathering import Gathering
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -12,7 +14,7 @@ MOST = 100
 
 
 class AskedTogether(Generic[Q, A]):
-    """Asks for whoever comes: at once while nothing is asked, and in one statement for all who came while something was.
+    """Asks for whoever comes: at once while few come, and in one statement for all who came since the last one began.
 
     `answers_to` gives the answers in the order of the questions. What it raises is raised to everybody who asked; but who
     asked something that it cannot take spoils nobody else's answer: each is asked alone then.
@@ -25,17 +27,20 @@ class AskedTogether(Generic[Q, A]):
         self._spoilt_by = spoilt_by
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._asking: asyncio.Task[None] | None = None
+        self._gathering = Gathering()
 
     async def ask(self, question: Q) -> A:
         """The answer, as it was after this was asked."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
+        self._gathering.came()
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_all(), name="questions")
         return await answer
 
     async def _ask_all(self) -> None:
         while self._waiting:
+            await self._gathering.round()
             together, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             await self._tell(together)
 
