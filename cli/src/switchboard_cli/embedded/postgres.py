@@ -68,6 +68,7 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
 
 
 _AS_IN_COMPOSE = {"max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB"}
+"""So that a trial, and a benchmark, say something of an installation."""
 
 
 def _server(place: _Place, directory: Path, port: int) -> contextlib.AbstractAsyncContextManager[ChildProcess]:
