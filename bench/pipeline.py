@@ -16,6 +16,7 @@ from twilio.request_validator import RequestValidator
 from bench import stand as stands
 from bench.report import Row
 from bench.stand import Running, Stand
+from bench.streams import Client
 from bench.workload import BODY, Workload
 from shared_schemas import ids
 
@@ -42,10 +43,10 @@ def run(*, quick: bool) -> list[Row]:
 
 async def _run(rates: Sequence[int], seconds: int) -> list[Row]:
     rows: list[Row] = []
-    async with _installation() as (on, ingest, notifier), AsyncExitStack() as streams:
+    async with _installation() as (on, ingest, notifier):
         arrivals = Arrivals()
         for practice in range(PRACTICES):
-            await streams.enter_async_context(_reading(on, notifier, practice, arrivals))
+            await _read(on, notifier, practice, arrivals)
         await _play(ingest, arrivals, WARM_UP_RATE, WARM_UP_SECONDS)
         for rate in rates:
             stands.tell("rate", f"{rate} messages/s for {seconds} s")
@@ -201,43 +202,21 @@ async def _put(http: httpx.AsyncClient, url: str, body: Mapping[str, object]) ->
         raise RuntimeError(f"PUT {url}: {answer.status_code} {answer.text[:300]}")
 
 
-@asynccontextmanager
-async def _reading(on: Stand, notifier: Running, practice: int, arrivals: Arrivals) -> AsyncGenerator[None]:
-    """A staff stream of this practice whose messages are noted as they arrive."""
+@dataclass(eq=False, kw_only=True)
+class _Reader(Client):
+    """A staff stream whose messages are noted as they arrive. It only looks for their ids: it runs on the services' CPU."""
+
+    arrivals: Arrivals
+
+    _MESSAGE = re.compile(rb'event: message\n(?:id: [^\n]*\n)?data: [^\n]*?"message_id":"([^"]+)"')
+
+    def take(self, events: bytes) -> None:
+        """Note the messages."""
+        for message_id in self._MESSAGE.findall(events):
+            self.arrivals.arrived(message_id.decode())
+
+
+async def _read(on: Stand, notifier: Running, practice: int, arrivals: Arrivals) -> None:
+    """Open a staff stream of this practice. Raises `RuntimeError` when there is none."""
     token = on.issuer.token(role="administrator", practice_id=Workload().practice_of(practice), staff_id="staff-0")
-    stream = _Stream(arrivals)
-    transport, _ = await asyncio.get_running_loop().create_connection(
-        lambda: stream, "127.0.0.1", urlsplit(notifier.url).port
-    )
-    transport.write(f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-    try:
-        status = await stream.status
-        if b" 200 " not in status:
-            raise RuntimeError(f"no stream: {status!r}")
-        yield
-    finally:
-        transport.close()
-
-
-class _Stream(asyncio.Protocol):
-    """Reads a staff stream with as little of the services' CPU as can be: it only looks for the ids of messages."""
-
-    _MESSAGE = re.compile(rb'event: message\n(?:id: [^\n]*\n)?data: [^\n]*?"message_id":"([^"]+)"[^\n]*\n')
-
-    def __init__(self, arrivals: Arrivals) -> None:
-        self.status: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._arrivals = arrivals
-        self._rest = b""
-
-    def data_received(self, data: bytes) -> None:
-        """More of the stream; an event may be in pieces."""
-        if not self.status.done():
-            self.status.set_result(data.partition(b"\r\n")[0])
-        events, end, self._rest = (self._rest + data).rpartition(b"\n\n")
-        for message_id in self._MESSAGE.findall(events + end):
-            self._arrivals.arrived(message_id.decode())
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """It ended before its first line."""
-        if not self.status.done():
-            self.status.set_result(b"closed")
+    await _Reader(token, urlsplit(notifier.url).port or 0, practice, arrivals=arrivals).connect()

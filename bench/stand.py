@@ -22,8 +22,9 @@ from switchboard_cli.topics import apply_topics
 
 PARTITIONS = 8
 START_SECONDS = 120
-_KEPT_LOG_FILES = 64
-"""Of 16 MB each."""
+_KEPT_LOG_FILES = (
+    "SELECT pg_size_bytes(current_setting('min_wal_size')) / pg_size_bytes(current_setting('wal_segment_size'))"
+)
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -69,7 +70,7 @@ async def _wear_in(dsn: str) -> None:
     """
     connection = await asyncpg.connect(dsn)
     try:
-        for _ in range(_KEPT_LOG_FILES):
+        for _ in range(await connection.fetchval(_KEPT_LOG_FILES)):
             await connection.fetchval("SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'bench', 'a record')")
         await connection.execute("CHECKPOINT")
     finally:

@@ -146,15 +146,21 @@ class Client(asyncio.Protocol):
         after = f"Last-Event-ID: {self.cursor.decode()}\r\n" if self.cursor else ""
         head = f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n{after}\r\n"
         transport.write(head.encode())
-        async with asyncio.timeout(PATIENCE):
-            await self.answered.wait()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.answered.wait()
+        except TimeoutError:
+            raise RuntimeError(f"no stream: {self.rest[:300]!r}") from None
 
     def data_received(self, data: bytes) -> None:
-        """Whole events are counted, the rest is kept."""
+        """Whole events are taken, the rest is kept."""
         events, end, self.rest = (self.rest + data).rpartition(b"\n\n")
-        if not end:
-            return
-        self.answered.set()
+        if end:
+            self.answered.set()
+            self.take(events)
+
+    def take(self, events: bytes) -> None:
+        """Count them, and note the cursor."""
         self.has += events.count(b"event: message\n")
         self.resets += events.count(b"event: reset\n")
         at = events.rfind(b"\nid: ")
