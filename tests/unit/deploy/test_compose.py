@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from switchboard_cli.doctor import SETTINGS
+from switchboard_cli.embedded.postgres import AS_IN_COMPOSE
 
 COMPOSE = Path(__file__).resolve().parents[3] / "docker-compose.yml"
 ELSEWHERE = {
@@ -44,3 +45,7 @@ def test_nothing_is_given_to_a_service_that_it_does_not_read(service: str) -> No
     given = {name.removesuffix("_FILE") for name in services()[service]["environment"]}
 
     assert {name for name in given if name.startswith(every)} - read == set()
+
+
+def test_the_embedded_postgresql_has_the_settings_of_this_one() -> None:
+    assert {f"--{name}={value}" for name, value in AS_IN_COMPOSE.items()} <= set(services()["postgres"]["command"])

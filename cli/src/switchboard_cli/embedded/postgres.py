@@ -67,7 +67,7 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
             raise Failed(message)
 
 
-_AS_IN_COMPOSE = {"max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB"}
+AS_IN_COMPOSE = {"max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB"}
 """So that a trial, and a benchmark, say something of an installation."""
 
 
@@ -76,7 +76,7 @@ def _server(place: _Place, directory: Path, port: int) -> contextlib.AbstractAsy
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
-        **_AS_IN_COMPOSE,
+        **AS_IN_COMPOSE,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return child_process(
