@@ -13,8 +13,8 @@ import pytest
 import notifier.app
 import router.app
 from notifier.storage.projection import Known, known_of
-from router.storage.decisions import applied_changes
-from router.storage.facts import decided_messages, known_patients
+from router.storage import facts
+from router.storage.facts import Handled
 from shared_database import DatabaseLogin, create_pool, set_practices
 from shared_database.migrations import migrate
 
@@ -42,6 +42,11 @@ async def _part(part: Callable[[Known], object], connection: "Connection") -> ob
     return part(await known_of(connection, [(practice, one, one, one) for practice, one in KEYS]))
 
 
+async def _fact(part: Callable[[facts.Known], object], handled: Handled, connection: "Connection") -> object:
+    events, versions = [(practice, one, one) for practice, one in KEYS], {PRACTICE: 0}
+    return part(await facts.known_of(connection, events, versions, since=NOW, handled=handled, handled_at=[NOW]))
+
+
 Ask = Callable[["Connection"], Awaitable[object]]
 LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
     "decisions": (
@@ -50,17 +55,17 @@ LOOK_UPS: dict[str, tuple[str, str, Ask]] = {
             "decision (practice_id, message_id, patient_id, received_at, is_unrouted, record, conversation_version) "
             "SELECT $1, n, n, now(), false, '{}', 1"
         ),
-        lambda connection: decided_messages(connection, KEYS, [NOW]),
+        lambda connection: _fact(attrgetter("handled"), "decision", connection),
     ),
     "changes": (
         "router",
         "applied_change (practice_id, change_id, applied_at, record) SELECT $1, n, now(), '{}'",
-        lambda connection: applied_changes(connection, KEYS, NOW),
+        lambda connection: _fact(attrgetter("handled"), "applied_change", connection),
     ),
     "conversations": (
         "router",
         "conversation (practice_id, patient_id, is_open, destination_kind, version) SELECT $1, n, true, 'unassigned', 1",
-        lambda connection: known_patients(connection, dict.fromkeys(KEYS, NOW)),
+        lambda connection: _fact(attrgetter("patients"), "decision", connection),
     ),
     "listed conversations": (
         "notifier",

@@ -67,5 +67,5 @@ async def test_making_room_for_a_practice_leaves_nobody_out_who_is_asked_about(
             body = RoutingSettingsPublishedV1(practice_id=practice_id, version=1).model_dump_json()
             await connection.execute(_SAVE, practice_id, 1, body)
         assert (await practices.of(connection, asked[:2])).keys() == set(asked[:2])
-        found, _ = await practices.with_arrangements(connection, asked)
+        found = await practices.of(connection, asked)
     assert found.keys() == set(asked)

@@ -59,13 +59,11 @@ class Handlers:
         records = {one.event.ce_id: one.record for one in received}
         known = await known_of(batch.connection, {_asked_of(one) for one in history})
         fresh = await _fresh(batch, history, known)
-        practice_ids = {one.practice_id for one in fresh}
-        practices, arrangements = await self._practices.with_arrangements(batch.connection, practice_ids)
         announcing = Announcing(
-            practices,
+            await self._practices.of_versions(batch.connection, known.settings_versions),
             {conversation: one.listing for conversation, one in known.conversations.items()},
             known.names,
-            rung_now(arrangements, self._clock()),
+            rung_now(known.arrangements, self._clock()),
         )
         publish = [
             self._outgoing(announced, batch.trace_of(records[one.ce_id]))
@@ -96,7 +94,7 @@ class Handlers:
         known = await known_of(batch.connection, {(*_conversation_of(one), one.patient_id, None) for one in patients})
         renamed = [one for one in patients if known.names.get((one.practice_id, one.patient_id)) != _name(one)]
         listings = {conversation: one.listing for conversation, one in known.conversations.items()}
-        practices = await self._practices.of(batch.connection, {practice_id for practice_id, _ in listings})
+        practices = await self._practices.of_versions(batch.connection, known.settings_versions)
         announcing = Announcing(practices, listings, {})
         publish = [
             self._outgoing(_patient_announced(one, announcing)) for one in renamed if _conversation_of(one) in listings

@@ -1,9 +1,9 @@
 """Events in: load the facts, decide, store, publish."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from prometheus_client import Counter
 
@@ -15,21 +15,8 @@ from router.domain.policy import Policy
 from router.domain.route import route
 from router.outdating import appointment_changes
 from router.presenting import decision_record, routed_message, written
-from router.storage.decisions import (
-    AppliedChange,
-    DecisionRecord,
-    applied_changes,
-    record_changes,
-    record_decisions,
-)
-from router.storage.facts import (
-    Key,
-    KnownPatient,
-    decided_messages,
-    known_patients,
-    known_practices,
-    labels_from,
-)
+from router.storage.decisions import AppliedChange, DecisionRecord, record_changes, record_decisions
+from router.storage.facts import Handled, Key, KnownPatient, KnownPractice, known_of, labels_from
 from router.storage.practice_management import (
     forget_patients,
     newest_appointments,
@@ -45,9 +32,6 @@ from shared_schemas.practice_management import AppointmentSyncedV1, DirectorySyn
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
 from shared_schemas.routed_messages import RoutedMessageV1
 from shared_schemas.values import PatientEvent
-
-if TYPE_CHECKING:
-    from shared_database.pools import Connection
 
 SOURCE = "/switchboard/router"
 E = TypeVar("E", bound=PatientEvent)
@@ -68,10 +52,12 @@ class Practices:
     def __init__(self) -> None:
         self._compiled: dict[str, Policy] = {}
 
-    async def of(self, connection: "Connection", practices: set[str]) -> Mapping[str, Practice]:
-        """Each practice as it is now; one that never saved settings has the defaults, version 0."""
-        versions = {id_: self._compiled[id_].version if id_ in self._compiled else -1 for id_ in practices}
-        known = await known_practices(connection, versions)
+    def versions(self, practices: Iterable[str]) -> Mapping[str, int]:
+        """Of the settings that are compiled; -1 for none."""
+        return {id_: self._compiled[id_].version if id_ in self._compiled else -1 for id_ in practices}
+
+    def now(self, known: Mapping[str, KnownPractice]) -> Mapping[str, Practice]:
+        """Each practice as it was just read; one that never saved settings has the defaults, version 0."""
         for id_, practice in known.items():
             if practice.newer_settings is not None:
                 self._compiled[id_] = compile_policy(practice.newer_settings)
@@ -96,15 +82,10 @@ class Handlers:
         received = batch.events(MessageReceivedV1)
         if not received:
             return
-        decided = await decided_messages(
-            batch.connection,
-            {(one.event.practice_id, one.event.message_id) for one in received},
-            {one.event.received_at for one in received},
-        )
-        fresh = [one for one in _first_of_each(received) if one.event.message_id not in decided]
+        instants = {one.event.received_at for one in received}
+        fresh, known, practices = await self._known(batch, received, min(instants), "decision", instants)
         if not fresh:
             return
-        known, practices = await self._facts(batch, fresh, {one.event.received_at for one in fresh})
         now = self._clock()
         before = {key: patient.conversation.version for key, patient in known.items()}
         after: dict[Key, Conversation] = {}
@@ -128,14 +109,12 @@ class Handlers:
     async def on_conversation_changes(self, batch: Batch) -> None:
         """Apply each change, or reject it with a reason; one that was looked at before changes nothing."""
         received = batch.events(ConversationChange)
-        now = self._clock()
-        seen = await applied_changes(
-            batch.connection, [(one.event.practice_id, one.event.change_id) for one in received], now
-        )
-        fresh = [one for one in _first_of_each(received) if one.event.change_id not in seen]
+        if not received:
+            return
+        now, since = self._clock(), min(one.event.occurred_at for one in received)
+        fresh, known, practices = await self._known(batch, received, since, "applied_change", {now})
         if not fresh:
             return
-        known, practices = await self._facts(batch, fresh, {one.event.occurred_at for one in fresh})
         before = {key: patient.conversation.version for key, patient in known.items()}
         after: dict[Key, Conversation] = {}
         changes: list[AppliedChange] = []
@@ -177,16 +156,21 @@ class Handlers:
         """Keep our copy of the locations and providers, and of when the PM system was last asked (L9)."""
         await save_directories(batch, [one.event for one in batch.events(DirectorySyncedV1)])
 
-    async def _facts(
-        self, batch: Batch, fresh: Sequence[Received[E]], instants: set[datetime]
-    ) -> tuple[Mapping[Key, KnownPatient], Mapping[str, Practice]]:
-        keys = {(one.event.practice_id, one.event.patient_id) for one in fresh}
-        known = await known_patients(batch.connection, dict.fromkeys(sorted(keys), min(instants)))
-        return known, await self._practices.of(batch.connection, {practice for practice, _ in keys})
-
-
-def _first_of_each(received: Sequence[Received[E]]) -> list[Received[E]]:
-    return first_of_each(received, lambda one: (one.event.practice_id, one.event.ce_id))
+    async def _known(
+        self,
+        batch: Batch,
+        received: Sequence[Received[E]],
+        since: datetime,
+        handled: Handled,
+        handled_at: set[datetime],
+    ) -> tuple[list[Received[E]], Mapping[Key, KnownPatient], Mapping[str, Practice]]:
+        """The events that were not handled before, each once, and what is known of their patients and practices."""
+        events = [(one.event.practice_id, one.event.patient_id, one.event.ce_id) for one in received]
+        versions = self._practices.versions(one.event.practice_id for one in received)
+        known = await known_of(batch.connection, events, versions, since=since, handled=handled, handled_at=handled_at)
+        first = first_of_each(received, lambda one: (one.event.practice_id, one.event.ce_id))
+        fresh = [one for one in first if (one.event.practice_id, one.event.ce_id) not in known.handled]
+        return fresh, known.patients, self._practices.now(known.practices)
 
 
 def _message(event: MessageReceivedV1) -> Message:

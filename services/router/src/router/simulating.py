@@ -13,7 +13,7 @@ from router.domain.route import route
 from router.domain.sentences import Language
 from router.explaining import explanation
 from router.presenting import decision_record, routed_message
-from router.storage.facts import directory_of, known_patients
+from router.storage.facts import known_of
 from router.storage.settings import current_settings
 from shared_database import practice_scope
 from shared_schemas.patient_messages import MessageReceivedV1, ReceivedAt
@@ -74,11 +74,13 @@ async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: date
 
 
 async def _facts(pool: "Pool", practice_id: str, wanted: Simulation, at: datetime) -> Facts:
-    directory = await directory_of(pool, practice_id)
     key = (practice_id, wanted.patient_id or _NOBODY)
     async with practice_scope(pool, practice_id) as connection:
-        known = (await known_patients(connection, {key: at}))[key]
-    facts = Facts(known.conversation, known.appointments, directory)
+        known = await known_of(
+            connection, [(*key, _NOBODY)], {practice_id: 0}, since=at, handled="decision", handled_at=[at]
+        )
+    patient = known.patients[key]
+    facts = Facts(patient.conversation, patient.appointments, known.practices[practice_id].directory)
     if wanted.location_id is None and wanted.provider_id is None:
         return facts
     location = PlaceId(wanted.location_id) if wanted.location_id else None

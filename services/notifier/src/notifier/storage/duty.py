@@ -19,8 +19,8 @@ ARRANGED = """
 SELECT hours, ladder, since, (
     SELECT jsonb_object_agg(staff_id, times) FROM duty_times WHERE duty_times.practice_id = practice_duty.practice_id
 ) AS people
-FROM practice_duty WHERE practice_id = asked.practice_id LIMIT 1"""
-"""What an `Arrangement` is made of, for a lateral join to the practices that are `asked`."""
+FROM practice_duty WHERE practice_id = asked.practice LIMIT 1"""
+"""What an `Arrangement` is made of, for a lateral join to each `practice` that is `asked`."""
 
 _PEOPLE = TypeAdapter(dict[str, DutyTimes], config=ConfigDict(hide_input_in_errors=True))
 
@@ -91,7 +91,7 @@ async def drop_output(pool: "Pool", practice_ids: Collection[str], sent: Collect
 async def arrangements_of(connection: "Connection", practice_ids: Collection[str]) -> dict[str, Arrangement]:
     """What these practices have arranged; those that have nothing are left out."""
     rows = await connection.fetch(
-        "SELECT practice_id, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
+        "SELECT practice AS practice_id, arranged.* FROM unnest($1::text[]) AS asked (practice) "
         f"CROSS JOIN LATERAL ({ARRANGED}) AS arranged",
         list(practice_ids),
     )

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from notifier.domain.visibility import Member, Practice
-from notifier.storage.duty import ARRANGED, Arrangement, arrangement_from
 from shared_database import columns, practice_scope
 from shared_messaging import Batch, Outgoing
 from shared_schemas.practice_management import DirectorySyncedV1
@@ -48,23 +47,10 @@ class Practices:
             "SELECT practice_id, settings_version FROM practice WHERE practice_id = ANY ($1::text[])",
             list(practice_ids),
         )
-        return await self._of_versions(connection, {row["practice_id"]: row["settings_version"] for row in rows})
+        return await self.of_versions(connection, {row["practice_id"]: row["settings_version"] for row in rows})
 
-    async def with_arrangements(
-        self, connection: "Connection", practice_ids: Collection[str]
-    ) -> tuple[dict[str, Practice], dict[str, Arrangement]]:
-        """These practices as they are now, and what they have arranged; what we do not have is left out. One query."""
-        rows = await connection.fetch(
-            "SELECT practice_id, settings_version, arranged.* FROM unnest($1::text[]) AS asked (practice_id) "
-            "LEFT JOIN LATERAL (SELECT settings_version FROM practice WHERE practice_id = asked.practice_id LIMIT 1) "
-            f"AS known ON true LEFT JOIN LATERAL ({ARRANGED}) AS arranged ON true",
-            list(practice_ids),
-        )
-        versions = {row["practice_id"]: row["settings_version"] for row in rows if row["settings_version"] is not None}
-        arrangements = {row["practice_id"]: arrangement_from(row) for row in rows if row["since"] is not None}
-        return await self._of_versions(connection, versions), arrangements
-
-    async def _of_versions(self, connection: "Connection", versions: Mapping[str, int]) -> dict[str, Practice]:
+    async def of_versions(self, connection: "Connection", versions: Mapping[str, int]) -> dict[str, Practice]:
+        """These practices, `versions` being those of their settings now."""
         found = {
             id_: one
             for id_, version in versions.items()

@@ -8,6 +8,7 @@ from pydantic_core import from_json, to_json
 
 from notifier.domain.announcing import History, notifications_of
 from notifier.domain.inboxes import inboxes_of, listing_of
+from notifier.storage.duty import ARRANGED, Arrangement, arrangement_from
 from shared_database import columns
 from shared_messaging import Batch, Outgoing
 from shared_schemas.ids import conversation_id
@@ -94,10 +95,11 @@ linked AS (
 
 _STATEMENT = f"{_CONVERSATIONS}, {_MESSAGES}, {_NOTIFICATIONS}, {_DETAILS}, {_OUTCOMES}, {_LINKS}"
 
-_KNOWN = """
+_KNOWN = f"""
 SELECT asked.*, version, is_open, inbox_kind, inbox_id, reason, location, audience, is_named, given_name, family_name,
-    is_said
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS asked (practice_id, conversation_id, patient_id, message_id)
+    is_said, settings_version, arranged.*
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+    AS asked (practice_id, conversation_id, patient_id, message_id, practice)
 LEFT JOIN LATERAL (
     SELECT version, is_open, inbox_kind, inbox_id, reason, location, audience FROM conversation
     WHERE practice_id = asked.practice_id AND conversation_id = asked.conversation_id LIMIT 1
@@ -110,6 +112,8 @@ LEFT JOIN LATERAL (
     SELECT true AS is_said FROM thread_message
     WHERE practice_id = asked.practice_id AND message_id = asked.message_id LIMIT 1
 ) AS message ON true
+LEFT JOIN LATERAL (SELECT settings_version FROM practice WHERE practice_id = asked.practice LIMIT 1) AS settings ON true
+LEFT JOIN LATERAL ({ARRANGED}) AS arranged ON true
 """
 
 Key = tuple[str, str]
@@ -136,11 +140,18 @@ class Known:
     names: Mapping[Key, PatientName]
     messages: Collection[Key]
     """Those that are in a thread."""
+    settings_versions: Mapping[str, int]
+    """Of the practices."""
+    arrangements: Mapping[str, Arrangement]
 
 
 async def known_of(connection: "Connection", asked: Collection[Asked]) -> Known:
-    """What we have of these conversations, of their patients' names, and of these messages. One query."""
-    rows = await connection.fetch(_KNOWN, *columns(list(asked), 4))
+    """What we have of these conversations, of their patients' names, of these messages and of their practices. One query."""
+    one_of = {one[0]: one for one in asked}  # each practice is told once
+    rows = await connection.fetch(
+        _KNOWN, *columns([(*one, one[0] if one is one_of[one[0]] else None) for one in asked], 5)
+    )
+    told = [row for row in rows if row["practice"] is not None]
     return Known(
         {
             (row["practice_id"], row["conversation_id"]): KnownConversation(row["version"], listing_from(row))
@@ -155,6 +166,8 @@ async def known_of(connection: "Connection", asked: Collection[Asked]) -> Known:
             if row["is_named"]
         },
         {(row["practice_id"], row["message_id"]) for row in rows if row["is_said"]},
+        {row["practice"]: row["settings_version"] for row in told if row["settings_version"] is not None},
+        {row["practice"]: arrangement_from(row) for row in told if row["since"] is not None},
     )
 
 

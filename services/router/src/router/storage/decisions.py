@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 from router.domain.facts import AssignedTo, CarriedPlace, Conversation, Destination, InSharedInbox, Unassigned
-from router.storage.facts import REPEATABLE, Key
+from router.storage.facts import Key
 from shared_database import columns
 from shared_messaging import Batch, Outgoing
-
-if TYPE_CHECKING:
-    from shared_database.pools import Connection
 
 _SAVE = """
 saved AS (
@@ -102,19 +99,6 @@ async def record_changes(
     arguments = [*_conversation_columns(before, after), *columns(changes, len(AppliedChange._fields))]
     expecting = {"saved": len(after), "noted": len(changes)}
     await batch.write(_WITH_CHANGES, *arguments, publish=publish, expecting=expecting)
-
-
-async def applied_changes(connection: "Connection", changes: Sequence[tuple[str, str]], now: datetime) -> set[str]:
-    """Which of these (practice, change) were looked at before, as long as Kafka can repeat them."""
-    rows = await connection.fetch(
-        "SELECT change_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, change_id) "
-        "CROSS JOIN LATERAL (SELECT FROM applied_change WHERE practice_id = asked.practice_id "
-        "AND change_id = asked.change_id AND applied_at > $3 LIMIT 1) AS applied",
-        [practice for practice, _ in changes],
-        [change for _, change in changes],
-        now - REPEATABLE,
-    )
-    return {row["change_id"] for row in rows}
 
 
 def _conversation_columns(before: Mapping[Key, int], after: Mapping[Key, Conversation]) -> list[list[object]]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
@@ -41,25 +41,35 @@ REPEATABLE = timedelta(days=15)
 """How long after it an event may come again: as long as Kafka keeps it, and a day for providers that repeat webhooks.
 Looking back no further keeps the search to a few weeks' tables."""
 
-_CONVERSATIONS = """
-SELECT key.practice_id, key.patient_id, conversation.version IS NOT NULL AS is_known, conversation.is_open,
-    destination_kind, destination_id, reason_id, location_id, location_appointment_id, location_as_of, provider_id,
-    provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version, menu_offered_at,
-    location_outdated, provider_outdated, upcoming.*
-FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS key (practice_id, patient_id, since)
+_KNOWN = """
+SELECT asked.practice_id, asked.patient_id, asked.event_id, is_handled, conversation.version IS NOT NULL AS is_known,
+    conversation.is_open, destination_kind, destination_id, reason_id, location_id, location_appointment_id, location_as_of,
+    provider_id, provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version,
+    menu_offered_at, location_outdated, provider_outdated, upcoming.*, practice, settings, locations, providers,
+    directory_as_of
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
+    AS asked (practice_id, patient_id, event_id, practice, known_version)
+LEFT JOIN LATERAL (SELECT true AS is_handled FROM {handled} LIMIT 1) AS handled ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM conversation WHERE practice_id = key.practice_id AND patient_id = key.patient_id LIMIT 1
+    SELECT * FROM conversation WHERE practice_id = asked.practice_id AND patient_id = asked.patient_id LIMIT 1
 ) AS conversation ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(appointment_id) AS appointment_ids, array_agg(start_at) AS starts,
         array_agg(at_location) AS at_locations, array_agg(with_provider) AS with_providers, array_agg(as_of) AS as_ofs
     FROM (
         SELECT appointment_id, start_at, location_id AS at_location, provider_id AS with_provider, as_of FROM appointment
-        WHERE practice_id = key.practice_id AND patient_id = key.patient_id
-            AND start_at > key.since AND status = ANY ($4::text[])
-        ORDER BY start_at, appointment_id LIMIT $5
+        WHERE practice_id = asked.practice_id AND patient_id = asked.patient_id
+            AND start_at > $6 AND status = ANY ($7::text[])
+        ORDER BY start_at, appointment_id LIMIT $8
     ) AS earliest
 ) AS upcoming ON true
+LEFT JOIN LATERAL (
+    SELECT body AS settings FROM routing_settings
+    WHERE practice_id = asked.practice AND is_current AND version <> known_version LIMIT 1
+) AS newer ON true
+LEFT JOIN LATERAL (
+    SELECT locations, providers, as_of AS directory_as_of FROM directory WHERE practice_id = asked.practice LIMIT 1
+) AS directory ON true
 """
 
 _LABELS = """
@@ -77,25 +87,18 @@ WHERE NOT EXISTS (
 )
 """
 
-_PRACTICES = """
-SELECT asked.practice_id, settings.body, directory.locations, directory.providers, directory.as_of
-FROM unnest($1::text[], $2::int[]) AS asked (practice_id, version)
-LEFT JOIN LATERAL (
-    SELECT body FROM routing_settings
-    WHERE practice_id = asked.practice_id AND is_current AND version <> asked.version LIMIT 1
-) AS settings ON true
-LEFT JOIN LATERAL (
-    SELECT locations, providers, as_of FROM directory WHERE practice_id = asked.practice_id LIMIT 1
-) AS directory ON true
-"""
-
-_DECIDED = """
-SELECT message_id FROM unnest($1::text[], $2::text[]) AS asked (practice_id, message_id)
-CROSS JOIN LATERAL (
-    SELECT FROM decision
-    WHERE practice_id = asked.practice_id AND message_id = asked.message_id AND received_at BETWEEN $3 AND $4 LIMIT 1
-) AS decided
-"""
+Handled = Literal["decision", "applied_change"]
+"""What is kept of an event that was handled: the table."""
+_STATEMENTS: Mapping[Handled, str] = {
+    "decision": _KNOWN.format(
+        handled="""decision
+        WHERE practice_id = asked.practice_id AND message_id = asked.event_id AND received_at BETWEEN $9 AND $10"""
+    ),
+    "applied_change": _KNOWN.format(
+        handled="""applied_change
+        WHERE practice_id = asked.practice_id AND change_id = asked.event_id AND applied_at BETWEEN $9 AND $10"""
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,32 +117,60 @@ class KnownPatient:
     appointments: tuple[Appointment, ...]
 
 
-async def known_patients(connection: "Connection", since: Mapping[Key, datetime]) -> dict[Key, KnownPatient]:
-    """The conversation of each key, and its appointments that start after the instant given. One query."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of events, of their patients and of their practices."""
+
+    handled: Collection[Key]
+    """Practice and id of those that were handled before."""
+    patients: Mapping[Key, KnownPatient]
+    practices: Mapping[str, KnownPractice]
+
+
+async def known_of(
+    connection: "Connection",
+    events: Sequence[tuple[str, str, str]],
+    versions: Mapping[str, int],
+    *,
+    since: datetime,
+    handled: Handled,
+    handled_at: Collection[datetime],
+) -> Known:
+    """What is known of these events (practice, patient, id) before they are handled. One query.
+
+    `versions` are those of the settings that are known already, of every practice. Appointments are told that start after
+    `since`. An event may come more than once, and a repetition may say another instant than the one that it was
+    `handled_at`, but not a very different one.
+    """
+    one_of = {event[0]: event for event in events}  # each practice is told once
+    asked = [
+        (*event, *((event[0], versions[event[0]]) if event is one_of[event[0]] else (None, None))) for event in events
+    ]
     rows = await connection.fetch(
-        _CONVERSATIONS,
-        [practice for practice, _ in since],
-        [patient for _, patient in since],
-        list(since.values()),
+        _STATEMENTS[handled],
+        *columns(asked, 5),
+        since,
         ROUTABLE,
         _MOST_APPOINTMENTS,
+        min(handled_at) - REPEATABLE,
+        max(handled_at) + REPEATABLE,
     )
-    return {
-        (row["practice_id"], row["patient_id"]): KnownPatient(_conversation(row), _appointments(row)) for row in rows
-    }
-
-
-async def known_practices(connection: "Connection", versions: Mapping[str, int]) -> dict[str, KnownPractice]:
-    """What is known of each of these practices, `versions` being those of their settings that are known. One query."""
-    rows = await connection.fetch(_PRACTICES, list(versions), list(versions.values()))
-    return {row["practice_id"]: KnownPractice(_settings(row), _directory(row)) for row in rows}
+    return Known(
+        {(row["practice_id"], row["event_id"]) for row in rows if row["is_handled"]},
+        {(row["practice_id"], row["patient_id"]): KnownPatient(_conversation(row), _appointments(row)) for row in rows},
+        {
+            row["practice"]: KnownPractice(_settings(row), _directory(row))
+            for row in rows
+            if row["practice"] is not None
+        },
+    )
 
 
 async def directory_of(pool: "Pool", practice_id: str) -> Directory:
     """The locations and providers of one practice; an empty directory before the first sync."""
     async with practice_scope(pool, practice_id) as connection:
         row = await connection.fetchrow(
-            "SELECT locations, providers, as_of FROM directory WHERE practice_id = $1", practice_id
+            "SELECT locations, providers, as_of AS directory_as_of FROM directory WHERE practice_id = $1", practice_id
         )
     return Directory() if row is None else _directory(row)
 
@@ -173,23 +204,6 @@ async def labels_from(
         (row["practice_id"], row["patient_id"], row["said_of"]): (_label(row, "location"), _label(row, "provider"))
         for row in rows
     }
-
-
-async def decided_messages(
-    connection: "Connection", messages: Collection[tuple[str, str]], instants: Collection[datetime]
-) -> set[str]:
-    """Which of these (practice, message) were decided before: the same message may come more than once.
-
-    `instants` are when they were received; a repetition may say another instant, but not a very different one.
-    """
-    rows = await connection.fetch(
-        _DECIDED,
-        [practice for practice, _ in messages],
-        [message for _, message in messages],
-        min(instants) - REPEATABLE,
-        max(instants) + REPEATABLE,
-    )
-    return {row["message_id"] for row in rows}
 
 
 def _conversation(row: "Row") -> Conversation:
@@ -232,13 +246,13 @@ def _appointments(row: "Row") -> tuple[Appointment, ...]:
 
 
 def _settings(row: "Row") -> RoutingSettingsPublishedV1 | None:
-    return None if row["body"] is None else RoutingSettingsPublishedV1.model_validate_json(row["body"])
+    return None if row["settings"] is None else RoutingSettingsPublishedV1.model_validate_json(row["settings"])
 
 
 def _directory(row: "Row") -> Directory:
     if row["locations"] is None:
         return Directory()
-    return Directory(_places(row["locations"]), _places(row["providers"]), row["as_of"])
+    return Directory(_places(row["locations"]), _places(row["providers"]), row["directory_as_of"])
 
 
 def _places(body: str) -> dict[Any, Place]:
