@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ingest.configuration import TwilioSms
 from ingest.storage.channels import Arrival, Arrivals, forget_channel, save_channel
 from ingest.storage.contacts import Writer, subject_of, writer_at
+from ingest.storage.texts import save_consent
 from shared_database import practice_scope
 from tests.integration.ingest.test_contacts import NOW, OTHER_PHONE, PHONE, know, pool, practice
 
@@ -75,6 +77,26 @@ async def test_a_channel_that_became_another_practices_tells_nothing_of_the_one_
     assert before == ["pt-ours"] * 3
     assert after == ["pt-theirs"] * 3
     assert door.answers == [False, False, True, False, True, True]
+
+
+async def test_what_is_kept_of_a_phone_is_told_of_that_phone_alone(pool: "Pool", practice: str) -> None:
+    door, other_channel = Door(pool), Door(pool)
+    for one in (door, other_channel):
+        await save_channel(pool, practice, one.channel_id, SMS, None)
+    writers = {phone: (await door.text(phone)).sender.patient_id for phone in (PHONE, OTHER_PHONE)}
+    async with practice_scope(pool, practice) as connection:
+        await save_consent(connection, practice, PHONE, is_given=False, at=NOW)
+
+    async def told(channel_id: str, phone: str) -> tuple[Sequence[str], bool]:
+        await door.arrivals.ask(channel_id, phone)  # the channel is known from now on
+        arrival = await door.arrivals.ask(channel_id, phone)
+        assert arrival is not None
+        assert arrival.known is not None
+        return arrival.known.answered, arrival.known.has_opted_out
+
+    assert await told(door.channel_id, PHONE) == ([writers[PHONE]], True)
+    assert await told(door.channel_id, OTHER_PHONE) == ([writers[OTHER_PHONE]], False)
+    assert await told(other_channel.channel_id, OTHER_PHONE) == ([], False)
 
 
 @pytest.mark.parametrize("is_known", [False, True])

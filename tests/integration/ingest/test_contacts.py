@@ -41,12 +41,13 @@ async def know(  # noqa: PLR0913 - a record has as many fields as it has
     *,
     merged_into: str | None = None,
     born: date = BORN,
+    is_active: bool = True,
 ) -> None:
     async with practice_scope(pool, practice) as connection:
         await connection.execute(
             "INSERT INTO patient VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (practice_id, patient_id) "
             "DO UPDATE SET phones = excluded.phones, is_active = excluded.is_active, merged_into = excluded.merged_into",
-            practice, patient_id, born, phones, merged_into is None, NOW, merged_into,
+            practice, patient_id, born, phones, is_active and merged_into is None, NOW, merged_into,
         )  # fmt: skip
 
 
@@ -82,6 +83,15 @@ async def test_a_phone_that_is_somebody_elses_now_points_to_them(pool: "Pool", p
     assert (await caller_at(pool, practice, None, PHONE)).patient_id == "pt-2"
 
 
+async def test_a_record_that_is_not_in_use_is_nobodys(pool: "Pool", practice: str) -> None:
+    await know(pool, practice, "pt-1", [PHONE], is_active=False)
+    before = await caller_at(pool, practice, None, PHONE)
+    await know(pool, practice, "pt-2", [PHONE])
+
+    assert before.identity == "unknown"
+    assert (await caller_at(pool, practice, None, PHONE)).patient_id == "pt-2"
+
+
 async def test_a_merged_record_is_followed_to_the_one_that_is_left(pool: "Pool", practice: str) -> None:
     await know(pool, practice, "old", [PHONE], merged_into="newer")
     await know(pool, practice, "newer", [], merged_into="newest")
@@ -103,7 +113,8 @@ async def test_records_merged_in_a_ring_are_nobody(pool: "Pool", practice: str) 
 async def test_what_a_question_let_a_connection_see_it_sees_no_longer(pool: "Pool", practice: str) -> None:
     await know(pool, practice, "pt-1", [PHONE])
     async with pool.acquire() as connection:
-        (row,) = await connection.fetch("SELECT * FROM writer_at($1, 'contact-1', $2, NULL)", practice, PHONE)
+        asked = [[practice], ["contact-1"], [PHONE], [None]]
+        (row,) = await connection.fetch("SELECT * FROM writers_at($1, $2, $3, $4)", *asked)
         seen = await connection.fetchval("SELECT count(*) FROM patient")
 
     assert row["patients"] == ["pt-1"]

@@ -21,13 +21,7 @@ from shared_schemas import ids
 if TYPE_CHECKING:
     from shared_database.pools import Connection, Pool, Row
 
-_ARRIVALS = """
-SELECT at.*, writer.*, NOT EXISTS (SELECT FROM spooled) AS is_spool_empty
-FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (channel_id, address_id, phone, place)
-CROSS JOIN LATERAL channel_at(asked.channel_id) AS at
-CROSS JOIN LATERAL writer_at(at.practice, asked.address_id, asked.phone, asked.channel_id) AS writer
-ORDER BY place
-"""
+_ARRIVALS = "SELECT *, NOT EXISTS (SELECT FROM spooled) AS is_spool_empty FROM arrivals_at($1, $2, $3)"
 _REMEMBERED = 10_000
 """Channels that are remembered from the last time."""
 

@@ -42,7 +42,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is kept of an address, as the function `writer_at` tells it."""
+    """What is kept of an address, as the function `writers_at` tells it."""
 
     address_id: str
     patients: Sequence[str]
@@ -54,7 +54,7 @@ class Known:
 
     @classmethod
     def of(cls, address_id: str, row: "Row") -> "Known":
-        """From a row of `writer_at`."""
+        """From a row of `writers_at`."""
         return cls(
             address_id, row["patients"], row["linked_to"], row["is_contact"], row["answered"], row["has_opted_out"]
         )
@@ -87,7 +87,8 @@ async def writer_at(
             contact_key = await _contact_key(connection, practice_id)
     address_id = ids.contact_id(contact_key, practice_id, phone)
     if known is None or known.address_id != address_id:
-        (row,) = await pool.fetch("SELECT * FROM writer_at($1, $2, $3, $4)", practice_id, address_id, phone, channel_id)
+        asked = [[practice_id], [address_id], [phone], [channel_id]]
+        (row,) = await pool.fetch("SELECT * FROM writers_at($1, $2, $3, $4)", *asked)
         known = Known.of(address_id, row)
     sender = sender_of(address_id, known.patients, known.linked_to)
     new_contact = address_id if sender.identity != "matched" and not known.is_contact else None
