@@ -85,18 +85,3 @@ async def test_a_producer_whose_tasks_have_died_is_replaced(stage: Stage) -> Non
             await publisher.send([Outgoing(stage.output, b"k", b"v", ())])
         await publisher.send([Outgoing(stage.output, b"k", b"v", ())])
     assert await stage.outputs() == [b"v"]
-
-
-@pytest.mark.parametrize("is_door", [True, False])
-async def test_only_messages_of_a_door_wait_for_others(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, is_door: bool
-) -> None:
-    monkeypatch.setattr("shared_messaging.gathering.LATELY_SECONDS", 60.0)
-    monkeypatch.setattr("shared_messaging.gathering.APART_SECONDS", 2.0)
-    async with Publisher(stage.kafka, is_door=is_door) as publisher:
-        await publisher.send(numbered(stage.output, b"k", range(1)))
-        begin = asyncio.get_running_loop().time()
-        await publisher.send(numbered(stage.output, b"k", range(1, 2)))
-        seconds = asyncio.get_running_loop().time() - begin
-    assert (seconds > 2) is is_door
-    assert await stage.outputs() == [b"%05d" % n for n in range(2)]

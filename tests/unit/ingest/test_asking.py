@@ -71,8 +71,8 @@ async def test_who_goes_away_takes_nobodys_answer_along() -> None:
 
 
 async def test_while_many_ask_they_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared_messaging.gathering.LATELY_SECONDS", 60.0)
-    monkeypatch.setattr("shared_messaging.gathering.APART_SECONDS", 0.5)
+    monkeypatch.setattr("ingest.storage.gathering.LATELY_SECONDS", 60.0)
+    monkeypatch.setattr("ingest.storage.gathering.APART_SECONDS", 0.5)
     database = Database()
     database.may_answer.set()
     assert await database.asked.ask(1) == 10

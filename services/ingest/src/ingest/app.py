@@ -116,7 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         kafka = KafkaConnection(settings.kafka_bootstrap_servers, "switchboard-ingest", settings.kafka_security)
         pool = await create_pool(DatabaseLogin(settings.postgres_dsn.get_secret_value(), SCHEMA.schema), max_size=20)
-        async with pool, Publisher(kafka, is_door=True) as publisher, httpx.AsyncClient(timeout=10) as http:
+        async with pool, Publisher(kafka) as publisher, httpx.AsyncClient(timeout=10) as http:
 
             def create_engine() -> Engine:
                 return Engine(

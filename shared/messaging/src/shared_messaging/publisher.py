@@ -22,7 +22,6 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from shared_messaging import metrics
 from shared_messaging.connection import KafkaConnection
 from shared_messaging.failures import PublishFailed
-from shared_messaging.gathering import Gathering
 from shared_messaging.outgoing import Outgoing
 
 log = structlog.get_logger()
@@ -53,19 +52,14 @@ class Publisher:
         *,
         delivery_timeout: timedelta = timedelta(seconds=10),
         max_waiting: int = 200_000,
-        is_door: bool = False,
     ) -> None:
-        """`delivery_timeout` bounds one round; `max_waiting` bounds the records in memory that wait for theirs.
-
-        A door's messages come one by one, and gather here for all who handle them afterwards.
-        """
+        """`delivery_timeout` bounds one round; `max_waiting` bounds the records in memory that wait for theirs."""
         self._kafka = kafka
         self._timeout = delivery_timeout
         self._max_waiting = max_waiting
         self._requests: list[_Request] = []
         self._waiting = 0
         self._wake = asyncio.Event()
-        self._gathering = Gathering() if is_door else None
         self._producer: AIOKafkaProducer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -99,8 +93,6 @@ class Publisher:
             raise PublishFailed(reason)
         request = _Request(messages, asyncio.get_running_loop().create_future())
         self._requests.append(request)
-        if self._gathering is not None:
-            self._gathering.came()
         self._waiting += len(messages)
         self._wake.set()
         try:
@@ -115,8 +107,6 @@ class Publisher:
     async def _send_rounds(self) -> None:
         while True:
             await self._wake.wait()
-            if self._gathering is not None:
-                await self._gathering.round()
             self._wake.clear()
             requests = [request for request in self._requests if not request.done.done()]
             self._requests = []

@@ -28,7 +28,7 @@ asks for all partitions and its answer comes with the first record: a short wait
 idle consumer 5 % of a core where this costs 1 %. It bounds how long a partition that is resumed waits for its turn."""
 
 _GATHER_MILLISECONDS = 3
-"""How long records gather at the broker while many come. What a door or a batch sends at a time (`Gathering`) comes to
+"""How long records gather at the broker while many come. What a door or a batch sends at a time comes to
 several partitions one after the other, and the first would be the answer to a fetch."""
 
 _MANY = 3

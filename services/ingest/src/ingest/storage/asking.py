@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from shared_messaging.gathering import Gathering
+from ingest.storage.gathering import Gathering
 
 Q = TypeVar("Q")
 A = TypeVar("A")

@@ -5,14 +5,14 @@ from collections import deque
 from math import inf
 
 LATELY_SECONDS = 0.012
-APART_SECONDS = 0.0015
+APART_SECONDS = 0.002
 """For each that came lately, so far apart rounds begin."""
 _MOST = 12
-"""So many count: rounds are 18 ms apart at most."""
+"""So many count: rounds are 24 ms apart at most."""
 
 
 class Gathering:
-    """When a round may begin of what comes one by one (decision 41)."""
+    """When a round may begin of what comes one by one (decisions 41 and 42)."""
 
     def __init__(self) -> None:
         self._came: deque[float] = deque(maxlen=_MOST)
