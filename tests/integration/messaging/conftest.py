@@ -126,6 +126,7 @@ class Stage:
         *,
         service: str = "test",
         publisher: Publisher | None = None,
+        is_hurried: bool = True,
         **options: object,
     ) -> AsyncGenerator[Engine]:
         chosen = EngineOptions(**options)  # type: ignore[arg-type]
@@ -137,7 +138,7 @@ class Stage:
             )
             engine = Engine(
                 service,
-                [Subscription((self.topic,), handler or self.handle, self.topic.name)],
+                [Subscription((self.topic,), handler or self.handle, self.topic.name, is_hurried=is_hurried)],
                 kafka=self.kafka,
                 pool=pool,
                 publisher=publisher,

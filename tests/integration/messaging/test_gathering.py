@@ -1,37 +1,44 @@
-"""Records wait for others only while there are many of them."""
+"""What was sent together is handled together, and only what nobody waits for waits for more."""
 
 import asyncio
 
 import pytest
 
-from .conftest import Stage
+from shared_messaging import Publisher
+
+from .conftest import PARTITIONS, Stage
 
 pytestmark = pytest.mark.asyncio
 
-GATHER_SECONDS = 8
+PATIENTS, ROUNDS = 8, 20
 
 
-@pytest.mark.parametrize(("at_once", "gathers"), [(1, False), (3, True)])
-async def test_after_a_poll_of_many_the_next_record_waits_for_others(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, at_once: int, *, gathers: bool
+async def test_what_is_sent_together_is_handled_together(stage: Stage) -> None:
+    """However many partitions it goes to: Kafka answers no fetch before it has all of a request."""
+    async with stage.engine(), Publisher(stage.kafka) as publisher:
+        for number in range(ROUNDS):
+            messages = [stage.message(PATIENTS * number + patient, patient) for patient in range(PATIENTS)]
+            await publisher.send([stage.outgoing(message) for message in messages])
+            await stage.until_handled(PATIENTS * (number + 1))
+
+    whole = sum(size == PATIENTS for size in stage.batch_sizes)
+    assert whole >= 0.7 * ROUNDS, stage.batch_sizes  # a fetch may end, or begin, while it is being written
+
+
+@pytest.mark.parametrize(("is_hurried", "batches"), [(True, [1, 1]), (False, [2])])
+async def test_only_what_nobody_waits_for_waits_for_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, batches: list[int], *, is_hurried: bool
 ) -> None:
-    monkeypatch.setattr("shared_messaging.subscription._GATHER_MILLISECONDS", GATHER_SECONDS * 1000)
-    async with stage.engine():
-        await stage.produce([stage.message(number) for number in range(at_once)])
-        await stage.until_handled(at_once)
-        begin = asyncio.get_running_loop().time()
-        await stage.produce([stage.message(at_once)])
-        await stage.until_handled(at_once + 1)
-        seconds = asyncio.get_running_loop().time() - begin
+    monkeypatch.setattr("shared_messaging.subscription._FETCH_WAIT_MILLISECONDS", 4_000)
 
-    assert stage.batch_sizes == [at_once, 1]
-    assert (seconds > GATHER_SECONDS / 2) is gathers
+    async def is_claimed() -> bool:
+        return len(await stage.progress()) == PARTITIONS
 
+    async with stage.engine(is_hurried=is_hurried):
+        await stage.until(is_claimed)
+        await stage.produce([stage.message(0)])
+        await asyncio.sleep(1)
+        await stage.produce([stage.message(1)])
+        await stage.until_handled(2)
 
-async def test_much_does_not_wait_for_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared_messaging.subscription._GATHER_MILLISECONDS", 60_000)
-    async with stage.engine():
-        await stage.produce([stage.message(number) for number in range(3)])
-        await stage.until_handled(3)
-        await stage.produce([stage.message(number) for number in range(3, 1_000)])
-        await stage.until_handled(500)  # the last ones may be few again
+    assert stage.batch_sizes == batches

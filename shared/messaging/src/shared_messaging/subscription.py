@@ -27,15 +27,8 @@ _FETCH_WAIT_MILLISECONDS = 100
 asks for all partitions and its answer comes with the first record: a short wait makes nothing faster, and 5 ms costs an
 idle consumer 5 % of a core where this costs 1 %. It bounds how long a partition that is resumed waits for its turn."""
 
-_GATHER_MILLISECONDS = 3
-"""How long records gather at the broker while many come. What a door or a batch sends at a time comes to
-several partitions one after the other, and the first would be the answer to a fetch."""
-
-_MANY = 3
-"""Records of one poll. It is fewer while each finds everybody idle, and then none waits for others."""
-
 _GATHERED_BYTES = 64 * 1024
-"""So much is not waited for more of."""
+"""Of what nobody waits for, Kafka answers once there is so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +48,7 @@ class Subscription:
 
 
 class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """A consumer whose poll waits for records as long as it takes, which lets many gather, and knows when it polled.
+    """A consumer whose poll waits for records as long as it takes, and knows when it polled.
 
     FastStream sleeps for its poll timeout after each empty poll, so that must be short (1 ms), and then it would poll
     hundreds of times a second. Waiting here costs no latency: a poll returns as soon as there are records.
@@ -67,16 +60,8 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         """See `AIOKafkaConsumer.getmany`."""
         waiting = max(timeout_ms, _POLL_MILLISECONDS)
         records = await super().getmany(*partitions, timeout_ms=waiting, max_records=max_records)
-        if self._fetch_min_bytes != _GATHERED_BYTES:
-            self._gather(are_many=sum(map(len, records.values())) >= _MANY)
         self.polled_at = asyncio.get_running_loop().time()
         return records
-
-    def _gather(self, *, are_many: bool) -> None:
-        """Say what the next fetch waits for. aiokafka has no public way to: its fetcher reads these two for each."""
-        fetcher: Any = self._fetcher
-        fetcher._fetch_min_bytes = _GATHERED_BYTES if are_many else 1  # noqa: SLF001
-        fetcher._fetch_max_wait_ms = _GATHER_MILLISECONDS if are_many else _FETCH_WAIT_MILLISECONDS  # noqa: SLF001
 
 
 def create_broker(kafka: KafkaConnection) -> KafkaBroker:
