@@ -7,6 +7,7 @@ starts. Run with `python -I -S`: it starts in a few milliseconds.
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -20,6 +21,8 @@ def main() -> None:
         os.setgid(int(gid))
         os.setuid(int(uid))
     if sys.platform == "linux":
+        # Python's own handler would note a SIGINT for later, and there is no later if it comes just before exec.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
         if os.getppid() != int(parent):
             sys.exit(1)
