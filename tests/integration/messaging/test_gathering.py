@@ -42,3 +42,10 @@ async def test_only_what_nobody_waits_for_waits_for_more(
         await stage.until_handled(2)
 
     assert stage.batch_sizes == batches
+
+
+async def test_much_does_not_wait_for_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared_messaging.subscription._FETCH_WAIT_MILLISECONDS", 30_000)
+    async with stage.engine(is_hurried=False):
+        await stage.produce([stage.message(number) for number in range(1_000)])
+        await stage.until_handled(500)  # the last ones may be few again

@@ -67,17 +67,17 @@ async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: date
     )
     requested = ReasonId(wanted.requested_reason_id) if wanted.requested_reason_id else None
     message = Message(_NOBODY, wanted.channel, at, requested, wanted.extension)
-    facts = await _facts(pool, practice_id, wanted, at)
+    facts = await _facts(pool, practice_id, wanted, at, settings.version)
     routed = routed_message(event, route(message, facts, policy), facts, policy, now)
     record: dict[str, Any] = from_json(decision_record(event, facts, routed))
     return {**record["result"], "explanation": explanation(record, settings, wanted.language)}
 
 
-async def _facts(pool: "Pool", practice_id: str, wanted: Simulation, at: datetime) -> Facts:
+async def _facts(pool: "Pool", practice_id: str, wanted: Simulation, at: datetime, version: int) -> Facts:
     key = (practice_id, wanted.patient_id or _NOBODY)
     async with practice_scope(pool, practice_id) as connection:
         known = await known_of(
-            connection, [(*key, _NOBODY)], {practice_id: 0}, since=at, handled="decision", handled_at=[at]
+            connection, [(*key, _NOBODY)], {practice_id: version}, since=at, handled="decision", handled_at=[at]
         )
     patient = known.patients[key]
     facts = Facts(patient.conversation, patient.appointments, known.practices[practice_id].directory)

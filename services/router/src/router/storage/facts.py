@@ -143,9 +143,7 @@ async def known_of(
     `handled_at`, but not a very different one.
     """
     one_of = {event[0]: event for event in events}  # each practice is told once
-    asked = [
-        (*event, *((event[0], versions[event[0]]) if event is one_of[event[0]] else (None, None))) for event in events
-    ]
+    asked = [(*event, event[0] if event is one_of[event[0]] else None, versions[event[0]]) for event in events]
     rows = await connection.fetch(
         _STATEMENTS[handled],
         *columns(asked, 5),

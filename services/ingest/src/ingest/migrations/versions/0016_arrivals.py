@@ -30,7 +30,7 @@ _WRITERS = """
             LEFT JOIN contact ON contact.practice_id = practice AND contact_id = address
             LEFT JOIN text_consent ON text_consent.practice_id = practice AND text_consent.phone = asked.phone
             CROSS JOIN LATERAL (
-                SELECT coalesce(array_agg(patient_id), '{}') AS records, bool_or(merged_into IS NOT NULL) AS is_merged,
+                SELECT array_agg(patient_id) AS records, bool_or(merged_into IS NOT NULL) AS is_merged,
                     coalesce(array_agg(patient_id ORDER BY patient_id) FILTER (WHERE is_active), '{}') AS active
                 FROM patient WHERE practice_id = practice AND phones @> ARRAY[asked.phone]
                 OFFSET 0  -- or it would be looked up for each time that it is used
