@@ -10,7 +10,7 @@ from router.domain.facts import Appointment, Conversation, Directory, Facts, Mes
 from router.domain.policy import Policy
 from router.domain.replay import replay
 from router.domain.route import route
-from router.presenting import decision_record, routed_message
+from router.presenting import decided, decision_record
 from router.records import past_decision
 from shared_schemas.patient_messages import MessageReceivedV1
 from shared_schemas.practice_settings import RoutingSettingsPublishedV1
@@ -121,8 +121,8 @@ def _records(policy: Policy, messages: list[Message], facts: list[Facts]) -> lis
             requested_reason_id=message.requested_reason_id,
             identity="matched",
         )
-        routed = routed_message(event, route(message, known, policy), known, policy, NINE)
-        records.append(decision_record(event, known, routed))
+        result = decided(event, route(message, known, policy), known, policy, NINE)
+        records.append(decision_record(event, known, result))
     return records
 
 

@@ -1,7 +1,9 @@
 """A small practice to try the rules on: two locations, four people, an hour of stickiness."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from router.domain.facts import (
     Appointment,
@@ -69,7 +71,7 @@ def policy(*members: Member, **changes: object) -> Policy:
         default_subscribers=(ADA,),
         freshness_limit=timedelta(hours=24),
     )
-    return replace(standard, **changes)  # type: ignore[arg-type]  # the test says which
+    return dataclasses.replace(standard, **changes)  # type: ignore[arg-type]  # the test says which
 
 
 DIRECTORY = Directory(

@@ -1,8 +1,7 @@
 """What staff do to a conversation (rules D2 to D4, V4)."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from router.domain.actions import (
     Action,

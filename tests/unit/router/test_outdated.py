@@ -1,9 +1,9 @@
 """An appointment that moves or vanishes marks the labels that came from it, and changes none of them (L3)."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from router.domain.actions import CompareLabels, apply
 from router.domain.facts import CarriedPlace, PlaceId

@@ -1,11 +1,11 @@
 """What holds for every message, whatever happened before."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.domain.facts import Message, ReasonId
 from router.domain.policy import Policy

@@ -1,9 +1,9 @@
 """Which reason a message carries (rules R1 to R16)."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from router.domain.facts import OTHER, AssignedTo, Message, ReasonId
 from router.domain.policy import Policy

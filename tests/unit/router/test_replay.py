@@ -1,11 +1,11 @@
 """Past decisions made again, by their own settings and by a draft (rule X2)."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.domain.facts import AssignedTo, Facts, Message
 from router.domain.policy import Policy

@@ -1,7 +1,5 @@
 """Changes to conversations, between the wire's form and the rules'."""
 
-from pydantic_core import to_json
-
 from router.domain.actions import (
     Action,
     Amend,
@@ -21,7 +19,7 @@ from router.domain.actions import (
 )
 from router.domain.facts import Conversation, Directory, PlaceId, ReasonId, StaffId
 from router.domain.policy import Policy
-from router.presenting import carried_labels, destination, recipients
+from router.presenting import carried_labels, destination, recipients, written
 from shared_schemas import ids
 from shared_schemas.conversation_changes import (
     AppointmentChangedV1,
@@ -170,12 +168,10 @@ def _amended(event: MessageAmendedV1, outcome: Applied) -> MessageUpdatedV1:
 
 def change_record(event: ConversationChange, before: Conversation, told: Told) -> str:
     """What is kept of a change (V4): who, when, how the conversation was, what came of it. Without anybody's words."""
-    return to_json(
+    return written(
         {
             "action": type(event).__name__.removesuffix("V1"),
-            "patient_id": event.patient_id,
-            "actor": event.actor,
-            "occurred_at": event.occurred_at,
+            **event.model_dump(include={"patient_id", "actor", "occurred_at"}),
             "before": before,
             "after": told.model_dump(include={"status", "destination", "reason", "location", "rejection"}),
         }

@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from prometheus_client import Counter
 
@@ -14,7 +14,7 @@ from router.domain.facts import Conversation, Directory, Facts, Message, ReasonI
 from router.domain.policy import Policy
 from router.domain.route import route
 from router.outdating import appointment_changes
-from router.presenting import decision_record, routed_message, written
+from router.presenting import decided, decision_record, routed_message
 from router.storage.decisions import AppliedChange, DecisionRecord, record_changes, record_decisions
 from router.storage.facts import Handled, Key, KnownPatient, KnownPractice, known_of, labels_from
 from router.storage.practice_management import (
@@ -97,10 +97,10 @@ class Handlers:
             policy, directory = practices[event.practice_id]
             facts = Facts(after.get(key, known[key].conversation), known[key].appointments, directory)
             decision = route(_message(event), facts, policy)
-            routed = routed_message(event, decision, facts, policy, now)
+            result = decided(event, decision, facts, policy, now)
             after[key] = decision.conversation
-            records.append(_record(event, facts, routed, is_unrouted=decision.is_unrouted))
-            publish.append(_outgoing(event, routed, now, batch.trace_of(record)))
+            records.append(_record(event, facts, result, is_unrouted=decision.is_unrouted))
+            publish.append(_outgoing(event, result, now, batch.trace_of(record)))
             outcomes[event.channel, "unrouted" if decision.is_unrouted else "routed"] += 1
         await record_decisions(batch, before, after, records, publish)
         for labels, count in outcomes.items():
@@ -178,14 +178,14 @@ def _message(event: MessageReceivedV1) -> Message:
     return Message(event.message_id, event.channel, event.received_at, requested, event.extension)
 
 
-def _outgoing(event: MessageReceivedV1, routed: Mapping[str, Any], now: datetime, trace: Headers) -> Outgoing:
+def _outgoing(event: MessageReceivedV1, result: bytes, now: datetime, trace: Headers) -> Outgoing:
     key, ce_id = event.practice_id, RoutedMessageV1.id_of(event.message_id)
     headers = attributes(RoutedMessageV1.ce_type, ce_id, key, SOURCE, now)
-    return Outgoing(topics.ROUTED_MESSAGES.name, key.encode(), written(routed), (*headers, *trace))
+    return Outgoing(topics.ROUTED_MESSAGES.name, key.encode(), routed_message(event, result), (*headers, *trace))
 
 
-def _record(event: MessageReceivedV1, facts: Facts, routed: Mapping[str, Any], *, is_unrouted: bool) -> DecisionRecord:
-    record = decision_record(event, facts, routed)
+def _record(event: MessageReceivedV1, facts: Facts, result: bytes, *, is_unrouted: bool) -> DecisionRecord:
+    record = decision_record(event, facts, result)
     return DecisionRecord(
         event.practice_id, event.message_id, event.patient_id, event.received_at, is_unrouted, record,
         facts.conversation.version,

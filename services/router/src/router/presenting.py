@@ -32,19 +32,17 @@ from shared_schemas.routed_messages import (
 )
 
 written = msgspec.json.Encoder().encode
-"""JSON of plain values and of the rules' own dataclasses."""
+"""JSON of plain values and of those of the rules."""
 
 
-def routed_message(
-    event: MessageReceivedV1, decision: Decision, facts: Facts, policy: Policy, decided_at: datetime
-) -> dict[str, Any]:
-    """The data of the `RoutedMessageV1` that tells everybody what was decided.
+def decided(event: MessageReceivedV1, decision: Decision, facts: Facts, policy: Policy, decided_at: datetime) -> bytes:
+    """What was decided, as JSON without the patient's words: written once, for those who are told and for the record.
 
-    Plain values, for `written`: making the model of each message, only to write it at once, would cost more than
-    deciding it. `tests/unit/router/test_presenting.py` holds them against the model.
+    Of plain values: making the model of each message, only to write it at once, would cost more than deciding it.
+    `tests/unit/router/test_presenting.py` holds them against the model.
     """
     reason_id = decision.reason.reason_id
-    return {
+    result = {
         "practice_id": event.practice_id,
         "patient_id": event.patient_id,
         "message_id": event.message_id,
@@ -52,11 +50,9 @@ def routed_message(
         "conversation_version": decision.conversation.version,
         "channel": event.channel,
         "received_at": event.received_at,
-        "body": event.body,
-        "attachments": [one.model_dump() for one in event.attachments],
         "reason": {"id": reason_id, "label": policy.words_for(reason_id), "source": decision.reason.source},
-        "location": _decided(decision.location, facts.directory.locations),
-        "provider": _decided(decision.provider, facts.directory.providers),
+        "location": _place(decision.location, facts.directory.locations),
+        "provider": _place(decision.provider, facts.directory.providers),
         "destination": _inbox(decision.destination),
         "audience": decision.audience,
         "unrouted": decision.is_unrouted,
@@ -67,15 +63,22 @@ def routed_message(
         "settings_version": policy.version,
         "decided_at": decided_at,
     }
+    return written(result)
 
 
-def destination(decided: DomainDestination) -> Destination:
+def routed_message(event: MessageReceivedV1, result: bytes) -> bytes:
+    """The data of the `RoutedMessageV1` that tells everybody what was `decided`: the same, and the patient's words."""
+    words = written({"body": event.body, "attachments": [one.model_dump() for one in event.attachments]})
+    return b"".join((result[:-1], b",", words[1:]))
+
+
+def destination(inbox: DomainDestination) -> Destination:
     """The inbox."""
-    return Destination.model_validate(_inbox(decided))
+    return Destination.model_validate(_inbox(inbox))
 
 
-def _inbox(decided: DomainDestination) -> dict[str, str | None]:
-    match decided:
+def _inbox(inbox: DomainDestination) -> dict[str, str | None]:
+    match inbox:
         case Unassigned():
             return {"kind": "unassigned", "id": None}
         case AssignedTo(staff_id):
@@ -83,7 +86,7 @@ def _inbox(decided: DomainDestination) -> dict[str, str | None]:
         case InSharedInbox(inbox_id):
             return {"kind": "shared_inbox", "id": inbox_id}
         case _:
-            assert_never(decided)
+            assert_never(inbox)
 
 
 def recipients(audience: tuple[rules.Recipient, ...]) -> tuple[Recipient, ...]:
@@ -109,11 +112,9 @@ def carried_labels(
     )
 
 
-def decision_record(event: MessageReceivedV1, facts: Facts, routed: Mapping[str, Any]) -> str:
-    """What is kept of a decision (X1): what it was made from, and what it was. Without the patient's words."""
+def decision_record(event: MessageReceivedV1, facts: Facts, result: bytes) -> str:
+    """What is kept of a decision (X1): what it was made from, and what was `decided`."""
     directory = facts.directory
-    result = {**routed}
-    del result["body"], result["attachments"]
     return written(
         {
             "inputs": {
@@ -128,12 +129,12 @@ def decision_record(event: MessageReceivedV1, facts: Facts, routed: Mapping[str,
                     "retired_providers": [id_ for id_, place in directory.providers.items() if place.is_retired],
                 },
             },
-            "result": result,
+            "result": msgspec.Raw(result),
         }
     ).decode()
 
 
-def _decided(decided: DecidedPlace, places: Mapping[PlaceId, Place]) -> dict[str, Any]:
+def _place(decided: DecidedPlace, places: Mapping[PlaceId, Place]) -> dict[str, Any]:
     label = decided.carried
     place = None if label is None else places.get(label.id)
     return {

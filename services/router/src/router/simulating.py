@@ -1,9 +1,9 @@
 """A message that nobody wrote: who would be told, and why."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json
 
@@ -12,7 +12,7 @@ from router.domain.facts import Appointment, Facts, Message, PlaceId, ReasonId
 from router.domain.route import route
 from router.domain.sentences import Language
 from router.explaining import explanation
-from router.presenting import decision_record, routed_message
+from router.presenting import decided, decision_record
 from router.storage.facts import known_of
 from router.storage.settings import current_settings
 from shared_database import practice_scope
@@ -68,8 +68,8 @@ async def simulate(pool: "Pool", practice_id: str, wanted: Simulation, now: date
     requested = ReasonId(wanted.requested_reason_id) if wanted.requested_reason_id else None
     message = Message(_NOBODY, wanted.channel, at, requested, wanted.extension)
     facts = await _facts(pool, practice_id, wanted, at, settings.version)
-    routed = routed_message(event, route(message, facts, policy), facts, policy, now)
-    record: dict[str, Any] = from_json(decision_record(event, facts, routed))
+    result = decided(event, route(message, facts, policy), facts, policy, now)
+    record: dict[str, Any] = from_json(decision_record(event, facts, result))
     return {**record["result"], "explanation": explanation(record, settings, wanted.language)}
 
 

@@ -1,7 +1,9 @@
 """What staff and patients do to a conversation: applied, or rejected with a reason."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, assert_never
+
+from msgspec.structs import replace
 
 from router.domain.audience import Buckets, current_destination, decide_audience
 from router.domain.facts import (

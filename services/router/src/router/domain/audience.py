@@ -1,7 +1,8 @@
 """Which inbox a conversation is in, and who is told (rules D1 to D4, M1 to M5)."""
 
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from router.domain.facts import (
     OTHER,
@@ -17,8 +18,7 @@ from router.domain.facts import (
 from router.domain.policy import Policy, Recipient, ToSharedInbox, matching
 
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
+class Buckets(Struct, frozen=True):
     """What subscriptions are matched with."""
 
     reason: ReasonId | None

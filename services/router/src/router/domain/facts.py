@@ -1,9 +1,10 @@
 """What a decision is made from: the message, the conversation as it is, the next appointments, what the PM system has."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NewType
+
+from msgspec import Struct
 
 PracticeId = NewType("PracticeId", str)
 PatientId = NewType("PatientId", str)
@@ -20,8 +21,7 @@ UNKNOWN = PlaceId("unknown")
 Channel = Literal["sms", "web", "voicemail"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A patient message, as far as routing looks at it."""
 
     message_id: str
@@ -31,8 +31,7 @@ class Message:
     extension: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unassigned:
+class Unassigned(Struct, frozen=True):
     """Everybody's inbox."""
 
     def __str__(self) -> str:
@@ -40,8 +39,7 @@ class Unassigned:
         return "unassigned"
 
 
-@dataclass(frozen=True, slots=True)
-class AssignedTo:
+class AssignedTo(Struct, frozen=True):
     """One staff member's inbox."""
 
     staff_id: StaffId
@@ -51,8 +49,7 @@ class AssignedTo:
         return f"member:{self.staff_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class InSharedInbox:
+class InSharedInbox(Struct, frozen=True):
     """A custom shared inbox."""
 
     inbox_id: str
@@ -65,8 +62,7 @@ class InSharedInbox:
 Destination = Unassigned | AssignedTo | InSharedInbox
 
 
-@dataclass(frozen=True, slots=True)
-class CarriedPlace:
+class CarriedPlace(Struct, frozen=True):
     """A location or provider label, with the appointment that it came from and the age of that knowledge (L9)."""
 
     id: PlaceId
@@ -76,12 +72,11 @@ class CarriedPlace:
     """The appointment has moved or is gone since; the label stays until the next message (L3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """A conversation between a practice and a patient. A new one is closed and carries nothing."""
 
     is_open: bool = False
-    destination: Destination = field(default_factory=Unassigned)
+    destination: Destination = Unassigned()
     reason_id: ReasonId | None = None
     location: CarriedPlace | None = None
     provider: CarriedPlace | None = None
@@ -94,8 +89,7 @@ class Conversation:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Appointment:
+class Appointment(Struct, frozen=True):
     """An appointment with a routable status (L5)."""
 
     appointment_id: str
@@ -105,28 +99,25 @@ class Appointment:
     as_of: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A location or a provider in the practice's directory."""
 
     name: str
     is_retired: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     """The practice's locations and providers, and when the PM system was last asked successfully."""
 
-    locations: Mapping[PlaceId, Place] = field(default_factory=dict)
-    providers: Mapping[PlaceId, Place] = field(default_factory=dict)
+    locations: Mapping[PlaceId, Place] = {}
+    providers: Mapping[PlaceId, Place] = {}
     as_of: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """Everything that is known when a message is decided, apart from the practice's settings."""
 
     conversation: Conversation
-    appointments: tuple[Appointment, ...] = ()
+    appointments: Sequence[Appointment] = ()
     """Appointments to come, in any order; those that have started are ignored."""
-    directory: Directory = field(default_factory=Directory)
+    directory: Directory = Directory()

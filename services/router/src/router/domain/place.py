@@ -1,9 +1,11 @@
 """Which location, and which provider, a message carries (rules L1 to L9). One rule for both (L8)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from router.domain.facts import UNKNOWN, Appointment, CarriedPlace, Directory, Place, PlaceId
 from router.domain.policy import Policy
@@ -12,8 +14,7 @@ PlaceSource = Literal["appointment", "carried", "none"]
 Dimension = Literal["location", "provider"]
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedPlace:
+class DecidedPlace(Struct, frozen=True):
     """The label, where it came from, and what is to be said about it (L7, L9)."""
 
     carried: CarriedPlace | None

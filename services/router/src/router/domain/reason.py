@@ -1,7 +1,8 @@
 """Which reason a message carries (rules R1 to R16)."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from router.domain.facts import OTHER, Conversation, Message, ReasonId
 from router.domain.policy import Policy, ToReason
@@ -9,8 +10,7 @@ from router.domain.policy import Policy, ToReason
 ReasonSource = Literal["picked", "sticky", "extension", "menu", "carried", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedReason:
+class DecidedReason(Struct, frozen=True):
     """The reason, where it came from, and the rules that said so. `reason_id` None is the `other` bucket (R8)."""
 
     reason_id: ReasonId | None

@@ -1,15 +1,16 @@
 """Past traffic decided again: by its own settings, to prove the record (X2), or by a draft, to see what would change."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from router.domain.facts import Conversation, Facts, Message
 from router.domain.policy import Policy
 from router.domain.route import Decision, route
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What was decided, as far as anybody notices it."""
 
     reason_id: str | None
@@ -46,8 +47,7 @@ class Told:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PastDecision:
+class PastDecision(Struct, frozen=True):
     """A message that was decided: what was known then, by which settings, and what came of it."""
 
     patient_id: str
@@ -57,8 +57,7 @@ class PastDecision:
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """A past decision made again."""
 
     past: PastDecision

@@ -4,7 +4,8 @@
 from the message's `received_at`.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from router.domain.audience import Buckets, decide_audience, decide_destination
 from router.domain.facts import Conversation, Destination, Facts, Message, Unassigned
@@ -13,8 +14,7 @@ from router.domain.policy import Policy, Recipient
 from router.domain.reason import DecidedReason, decide_reason, offers_menu
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What becomes of a message, and of its conversation."""
 
     conversation: Conversation

@@ -45,23 +45,18 @@ _KNOWN = """
 SELECT asked.practice_id, asked.patient_id, asked.event_id, is_handled, conversation.version IS NOT NULL AS is_known,
     conversation.is_open, destination_kind, destination_id, reason_id, location_id, location_appointment_id, location_as_of,
     provider_id, provider_appointment_id, provider_as_of, last_message_at, unread_practice_message_id, version,
-    menu_offered_at, location_outdated, provider_outdated, upcoming.*, practice, settings, locations, providers,
+    menu_offered_at, location_outdated, provider_outdated, upcoming.*, patient, practice, settings, locations, providers,
     directory_as_of
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
-    AS asked (practice_id, patient_id, event_id, practice, known_version)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[])
+    AS asked (practice_id, patient_id, event_id, patient, practice, known_version)
 LEFT JOIN LATERAL (SELECT true AS is_handled FROM {handled} LIMIT 1) AS handled ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM conversation WHERE practice_id = asked.practice_id AND patient_id = asked.patient_id LIMIT 1
+    SELECT * FROM conversation WHERE practice_id = asked.practice_id AND patient_id = asked.patient LIMIT 1
 ) AS conversation ON true
 LEFT JOIN LATERAL (
-    SELECT array_agg(appointment_id) AS appointment_ids, array_agg(start_at) AS starts,
-        array_agg(at_location) AS at_locations, array_agg(with_provider) AS with_providers, array_agg(as_of) AS as_ofs
-    FROM (
-        SELECT appointment_id, start_at, location_id AS at_location, provider_id AS with_provider, as_of FROM appointment
-        WHERE practice_id = asked.practice_id AND patient_id = asked.patient_id
-            AND start_at > $6 AND status = ANY ($7::text[])
-        ORDER BY start_at, appointment_id LIMIT $8
-    ) AS earliest
+    SELECT appointment_id, start_at, location_id AS at_location, provider_id AS with_provider, as_of FROM appointment
+    WHERE practice_id = asked.practice_id AND patient_id = asked.patient AND start_at > $7 AND status = ANY ($8::text[])
+    ORDER BY start_at, appointment_id LIMIT $9
 ) AS upcoming ON true
 LEFT JOIN LATERAL (
     SELECT body AS settings FROM routing_settings
@@ -92,11 +87,11 @@ Handled = Literal["decision", "applied_change"]
 _STATEMENTS: Mapping[Handled, str] = {
     "decision": _KNOWN.format(
         handled="""decision
-        WHERE practice_id = asked.practice_id AND message_id = asked.event_id AND received_at BETWEEN $9 AND $10"""
+        WHERE practice_id = asked.practice_id AND message_id = asked.event_id AND received_at BETWEEN $10 AND $11"""
     ),
     "applied_change": _KNOWN.format(
         handled="""applied_change
-        WHERE practice_id = asked.practice_id AND change_id = asked.event_id AND applied_at BETWEEN $9 AND $10"""
+        WHERE practice_id = asked.practice_id AND change_id = asked.event_id AND applied_at BETWEEN $10 AND $11"""
     ),
 }
 
@@ -114,17 +109,17 @@ class KnownPatient:
     """A patient's conversation and the next appointments."""
 
     conversation: Conversation
-    appointments: tuple[Appointment, ...]
+    appointments: list[Appointment]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of events, of their patients and of their practices."""
 
-    handled: Collection[Key]
+    handled: set[Key]
     """Practice and id of those that were handled before."""
-    patients: Mapping[Key, KnownPatient]
-    practices: Mapping[str, KnownPractice]
+    patients: dict[Key, KnownPatient]
+    practices: dict[str, KnownPractice]
 
 
 async def known_of(
@@ -142,26 +137,46 @@ async def known_of(
     `since`. An event may come more than once, and a repetition may say another instant than the one that it was
     `handled_at`, but not a very different one.
     """
-    one_of = {event[0]: event for event in events}  # each practice is told once
-    asked = [(*event, event[0] if event is one_of[event[0]] else None, versions[event[0]]) for event in events]
     rows = await connection.fetch(
         _STATEMENTS[handled],
-        *columns(asked, 5),
+        *columns(_asked(events, versions), 6),
         since,
         ROUTABLE,
         _MOST_APPOINTMENTS,
         min(handled_at) - REPEATABLE,
         max(handled_at) + REPEATABLE,
     )
-    return Known(
-        {(row["practice_id"], row["event_id"]) for row in rows if row["is_handled"]},
-        {(row["practice_id"], row["patient_id"]): KnownPatient(_conversation(row), _appointments(row)) for row in rows},
-        {
-            row["practice"]: KnownPractice(_settings(row), _directory(row))
-            for row in rows
-            if row["practice"] is not None
-        },
-    )
+    known = Known(set(), {}, {})
+    for row in rows:  # an event has as many as its patient has appointments, and at least one
+        practice_id = row["practice_id"]
+        if row["is_handled"]:
+            known.handled.add((practice_id, row["event_id"]))
+        if row["practice"] is not None and practice_id not in known.practices:
+            known.practices[practice_id] = KnownPractice(_settings(row), _directory(row))
+        if row["patient"] is not None:
+            key = practice_id, row["patient"]
+            if key not in known.patients:
+                known.patients[key] = KnownPatient(_conversation(row), [])
+            if row["appointment_id"] is not None:
+                known.patients[key].appointments.append(_appointment(row))
+    return known
+
+
+def _asked(
+    events: Sequence[tuple[str, str, str]], versions: Mapping[str, int]
+) -> list[tuple[str, str, str, str | None, str | None, int]]:
+    """The columns of `asked`. Each patient and each practice is told with one of its events."""
+    of_patient = {event[:2]: event for event in events}
+    of_practice = {event[0]: event for event in events}
+    return [
+        (
+            *event,
+            event[1] if event is of_patient[event[:2]] else None,
+            event[0] if event is of_practice[event[0]] else None,
+            versions[event[0]],
+        )
+        for event in events
+    ]
 
 
 async def directory_of(pool: "Pool", practice_id: str) -> Directory:
@@ -236,11 +251,9 @@ def _label(row: "Row", kind: str) -> CarriedPlace | None:
     return CarriedPlace(row[f"{kind}_id"], row[f"{kind}_appointment_id"], row[f"{kind}_as_of"], row[f"{kind}_outdated"])
 
 
-def _appointments(row: "Row") -> tuple[Appointment, ...]:
-    if row["appointment_ids"] is None:
-        return ()
-    columns = (row[name] for name in ("appointment_ids", "starts", "at_locations", "with_providers", "as_ofs"))
-    return tuple(map(Appointment, *columns))
+def _appointment(row: "Row") -> Appointment:
+    names = ("appointment_id", "start_at", "at_location", "with_provider", "as_of")
+    return Appointment(*[row[name] for name in names])
 
 
 def _settings(row: "Row") -> RoutingSettingsPublishedV1 | None:
