@@ -102,22 +102,23 @@ async def drain_router(
             await seed_conversations(on.dsn, conversations)
         await owner.execute("CHECKPOINT")
         written = await log_size(consumer, OUTPUT)
-
-        async def handled() -> int:
-            done: int | None = await owner.fetchval(
-                "SELECT sum(next_offset)::bigint FROM router.progress WHERE topic = $1", INPUT
-            )
-            return done or 0
-
         async with _routers(on, processes) as pids, asyncio.timeout(LIMIT_SECONDS):
-            while (begun := await handled()) < warm_up:
+            while (begun := await handled(owner)) < warm_up:
                 await asyncio.sleep(0.02)
             watch = Watch(pids)
             wanted = warm_up + messages
-            while await handled() < wanted or await log_size(consumer, OUTPUT) < written + wanted:
+            while await handled(owner) < wanted or await log_size(consumer, OUTPUT) < written + wanted:
                 watch.look()
                 await asyncio.sleep(0.02)
             return watch.drained(wanted - begun)
+
+
+async def handled(owner: "asyncpg.Connection[asyncpg.Record]") -> int:
+    """How many messages router has decided, in all partitions."""
+    done: int | None = await owner.fetchval(
+        "SELECT sum(next_offset)::bigint FROM router.progress WHERE topic = $1", INPUT
+    )
+    return done or 0
 
 
 async def drain_reference(on: Stand, what: str, messages: int, warm_up: int) -> Drained:

@@ -14,6 +14,7 @@ import psutil
 
 from shared_database.migrations import migrate
 from switchboard_cli.development_issuer import DevelopmentIssuer
+from switchboard_cli.embedded.postgres import SHARED_BUFFERS
 from switchboard_cli.embedded.process import ChildProcess, child_process
 from switchboard_cli.embedded.stack import embedded_stack
 from switchboard_cli.origin import SCHEMAS
@@ -50,12 +51,12 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(*, partitions: int = PARTITIONS) -> AsyncGenerator[Stand]:
-    """Start both, in a folder that is removed at the end."""
+async def stand(*, partitions: int = PARTITIONS, shared_buffers: str = SHARED_BUFFERS) -> AsyncGenerator[Stand]:
+    """Start both, in a folder that is removed at the end. `shared_buffers` are PostgreSQL's."""
     with tempfile.TemporaryDirectory(prefix="switchboard-bench-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o711)  # as root PostgreSQL runs as somebody else, who must be able to pass
-        async with embedded_stack(directory, progress=tell, kafka_heap="512m") as stack:
+        async with embedded_stack(directory, progress=tell, kafka_heap="512m", shared_buffers=shared_buffers) as stack:
             issuer = DevelopmentIssuer(directory / "issuer")
             issuer.prepare()
             await asyncio.to_thread(migrate, stack.postgres_dsn, SCHEMAS)

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from switchboard_cli.doctor import SETTINGS
-from switchboard_cli.embedded.postgres import AS_IN_COMPOSE
+from switchboard_cli.embedded.postgres import AS_IN_COMPOSE, SHARED_BUFFERS
 
 COMPOSE = Path(__file__).resolve().parents[3] / "docker-compose.yml"
 ELSEWHERE = {
@@ -48,4 +48,7 @@ def test_nothing_is_given_to_a_service_that_it_does_not_read(service: str) -> No
 
 
 def test_the_embedded_postgresql_has_the_settings_of_this_one() -> None:
-    assert {f"--{name}={value}" for name, value in AS_IN_COMPOSE.items()} <= set(services()["postgres"]["command"])
+    same = {f"--{name}={value}" for name, value in AS_IN_COMPOSE.items()}
+    default = f"--shared_buffers=${{POSTGRES_SHARED_BUFFERS:-{SHARED_BUFFERS}}}"
+
+    assert same | {default} <= set(services()["postgres"]["command"])

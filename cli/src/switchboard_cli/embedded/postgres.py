@@ -45,8 +45,16 @@ class _Place:
         return self.programs / name
 
 
+AS_IN_COMPOSE = {"max_connections": "200", "min_wal_size": "1GB"}
+"""So that a trial, and a benchmark, say something of an installation."""
+SHARED_BUFFERS = "256MB"
+"""The same, where nobody says otherwise."""
+
+
 @asynccontextmanager
-async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGenerator[str]:
+async def embedded_postgres(
+    directory: Path, *, progress: Progress, shared_buffers: str = SHARED_BUFFERS
+) -> AsyncGenerator[str]:
     """Run a server whose data is in `directory`; yields the DSN of its owner.
 
     Raises `Failed` in one line when it does not start.
@@ -58,7 +66,7 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
     for attempt in range(1, _ATTEMPTS + 1):
         port = free_port()
         dsn = f"postgresql://switchboard:{password}@127.0.0.1:{port}/postgres"
-        async with _server(place, directory, port) as server:
+        async with _server(place, directory, port, shared_buffers) as server:
             if await _is_ready(server, dsn):
                 yield dsn
                 return
@@ -67,15 +75,14 @@ async def embedded_postgres(directory: Path, *, progress: Progress) -> AsyncGene
             raise Failed(message)
 
 
-AS_IN_COMPOSE = {"max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB"}
-"""So that a trial, and a benchmark, say something of an installation."""
-
-
-def _server(place: _Place, directory: Path, port: int) -> contextlib.AbstractAsyncContextManager[ChildProcess]:
+def _server(
+    place: _Place, directory: Path, port: int, shared_buffers: str
+) -> contextlib.AbstractAsyncContextManager[ChildProcess]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
+        "shared_buffers": shared_buffers,
         **AS_IN_COMPOSE,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchboard_cli.embedded.kafka import embedded_kafka
-from switchboard_cli.embedded.postgres import embedded_postgres
+from switchboard_cli.embedded.postgres import SHARED_BUFFERS, embedded_postgres
 from switchboard_cli.failures import Failed
 
 Progress = Callable[[str, str], None]
@@ -25,9 +25,9 @@ class EmbeddedStack:
 
 @asynccontextmanager
 async def embedded_stack(
-    directory: Path, *, progress: Progress, kafka_heap: str = "256m"
+    directory: Path, *, progress: Progress, kafka_heap: str = "256m", shared_buffers: str = SHARED_BUFFERS
 ) -> AsyncGenerator[EmbeddedStack]:
-    """Run both, with their data in `directory`, until the end of the block.
+    """Run both, with their data in `directory`, until the end of the block. `shared_buffers` are PostgreSQL's.
 
     SWITCHBOARD_KAFKA_BOOTSTRAP_SERVERS and SWITCHBOARD_POSTGRES_DSN are used instead where they are set. Raises `Failed`
     when something does not start, or another process has this directory.
@@ -41,7 +41,9 @@ async def embedded_stack(
                 _given(kafka) if kafka else embedded_kafka(directory / "kafka", progress=progress, heap=kafka_heap)
             ) as kafka_started,
             _in_background(
-                _given(postgres) if postgres else embedded_postgres(directory / "postgres", progress=progress)
+                _given(postgres)
+                if postgres
+                else embedded_postgres(directory / "postgres", progress=progress, shared_buffers=shared_buffers)
             ) as postgres_started,
         ):
             yield EmbeddedStack(await kafka_started, await postgres_started)
