@@ -73,6 +73,11 @@ class Desk:
         """The conversation in the list that has these words."""
         return self.page.locator(".row-item", has_text=words)
 
+    def place_of(self, words: str) -> int:
+        """Where in the list the conversation with these words is: 1 at its top."""
+        listed = self.page.locator(".row-item").all_inner_texts()
+        return 1 + next(number for number, text in enumerate(listed) if words in text)
+
     def open(self, words: str) -> None:
         """Open the conversation that has these words, once it is listed."""
         self.show(words)
