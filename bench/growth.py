@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from operator import attrgetter
 
 import asyncpg
 
@@ -100,7 +101,8 @@ async def _stand(workload: Workload) -> AsyncGenerator[Stand]:
 
 def _rows(what: str, by_size: dict[int, list[Drained]]) -> Iterable[Row]:
     smallest = by_size[min(by_size)]
-    for name, cost in (("router", lambda one: one.app_cpu), ("router, broker and database", lambda one: one.all_cpu)):
+    costs = {"router": attrgetter("app_cpu"), "router, broker and database": attrgetter("all_cpu")}
+    for name, cost in costs.items():
         for size, runs in by_size.items():
             yield Row.of(
                 f"a message {what.format(size)}: CPU of {name}",
