@@ -101,13 +101,13 @@ async def drain_router(
         if conversations is not None:
             await seed_conversations(on.dsn, conversations)
         await owner.execute("CHECKPOINT")
-        written = await log_size(consumer, OUTPUT)
+        written = await log_size(on, consumer, OUTPUT)
         async with _routers(on, processes) as pids, asyncio.timeout(LIMIT_SECONDS):
             while (begun := await handled(owner)) < warm_up:
                 await asyncio.sleep(0.02)
             watch = Watch(pids)
             wanted = warm_up + messages
-            while await handled(owner) < wanted or await log_size(consumer, OUTPUT) < written + wanted:
+            while await handled(owner) < wanted or await log_size(on, consumer, OUTPUT) < written + wanted:
                 watch.look()
                 await asyncio.sleep(0.02)
             return watch.drained(wanted - begun)
@@ -162,9 +162,9 @@ class Watch:
         return stands.cpu_seconds(*self._app), stands.cpu_seconds(*self._others)
 
 
-async def log_size(consumer: AIOKafkaConsumer, topic: str) -> int:
+async def log_size(on: Stand, consumer: AIOKafkaConsumer, topic: str) -> int:
     """How many offsets the partitions of a topic have, taken together."""
-    every = [TopicPartition(topic, number) for number in range(stands.PARTITIONS)]
+    every = [TopicPartition(topic, number) for number in range(on.partitions)]
     return sum((await consumer.end_offsets(every)).values())
 
 

@@ -37,6 +37,8 @@ class Stand:
     kafka: str
     dsn: str
     issuer: DevelopmentIssuer
+    partitions: int
+    """Of every topic."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -62,7 +64,7 @@ async def stand(*, partitions: int = PARTITIONS, shared_buffers: str = SHARED_BU
             await asyncio.to_thread(migrate, stack.postgres_dsn, SCHEMAS)
             await _wear_in(stack.postgres_dsn)
             await apply_topics(stack.kafka_bootstrap_servers, partitions=partitions, replication=1)
-            yield Stand(directory, stack.kafka_bootstrap_servers, stack.postgres_dsn, issuer)
+            yield Stand(directory, stack.kafka_bootstrap_servers, stack.postgres_dsn, issuer, partitions)
 
 
 async def _wear_in(dsn: str) -> None:
