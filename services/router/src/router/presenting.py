@@ -134,17 +134,17 @@ def decision_record(event: MessageReceivedV1, facts: Facts, result: bytes) -> st
     ).decode()
 
 
-def _place(decided: DecidedPlace, places: Mapping[PlaceId, Place]) -> dict[str, Any]:
-    label = decided.carried
+def _place(found: DecidedPlace, places: Mapping[PlaceId, Place]) -> dict[str, Any]:
+    label = found.carried
     place = None if label is None else places.get(label.id)
     return {
         "id": None if label is None else label.id,
         "label": None if place is None else place.name,
-        "source": decided.source,
+        "source": found.source,
         "appointment_id": None if label is None else label.appointment_id,
         "as_of": None if label is None else label.as_of,
-        "stale": decided.is_stale,
-        "retired": decided.is_retired,
+        "stale": found.is_stale,
+        "retired": found.is_retired,
         "outdated": label is not None and label.is_outdated,
     }
 

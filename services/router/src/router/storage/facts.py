@@ -252,8 +252,7 @@ def _label(row: "Row", kind: str) -> CarriedPlace | None:
 
 
 def _appointment(row: "Row") -> Appointment:
-    names = ("appointment_id", "start_at", "at_location", "with_provider", "as_of")
-    return Appointment(*[row[name] for name in names])
+    return Appointment(row["appointment_id"], row["start_at"], row["at_location"], row["with_provider"], row["as_of"])
 
 
 def _settings(row: "Row") -> RoutingSettingsPublishedV1 | None:
